@@ -1,0 +1,72 @@
+"""Ranvier: neural networks whose training loop is one native program.
+
+``import ranvier as rv`` is quick because it loads nothing else: each public name below is fetched
+from its room the first time it is used (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+__version__ = "0.1.0"
+
+#: Where each public name lives: "module" for the name in that module, or the module itself.
+_NAMES: dict[str, str] = {
+    # foundation
+    "errors": "ranvier.foundation.errors:",
+    "N": "ranvier.foundation.shapes",
+    "Extent": "ranvier.foundation.shapes",
+    # data
+    "open_dataset": "ranvier.data",
+    # operations and graphs
+    "ops": "ranvier.ops:",
+    "Spec": "ranvier.ops.value",
+    "gradient": "ranvier.graph.transforms",
+    "value_and_gradient": "ranvier.graph.transforms",
+    "compile": "ranvier.compiler.function",
+    # layers
+    "Layer": "ranvier.layers",
+    "Parameter": "ranvier.layers",
+    "Context": "ranvier.layers",
+    "Dense": "ranvier.layers",
+    "Activation": "ranvier.layers",
+    "Flatten": "ranvier.layers",
+    "Dropout": "ranvier.layers",
+    "Rescaling": "ranvier.layers",
+    "L2": "ranvier.layers",
+    # losses, optimizers, metrics
+    "Loss": "ranvier.losses",
+    "CategoricalCrossEntropy": "ranvier.losses",
+    "BinaryCrossEntropy": "ranvier.losses",
+    "MeanSquaredError": "ranvier.losses",
+    "Optimizer": "ranvier.optimizers",
+    "SGD": "ranvier.optimizers",
+    "Adam": "ranvier.optimizers",
+    "Metric": "ranvier.metrics",
+    # models
+    "Sequential": "ranvier.models",
+    "EarlyStopping": "ranvier.models",
+    "load": "ranvier.models",
+}
+
+__all__ = ["__version__", *sorted(_NAMES)]
+
+
+def __getattr__(name: str) -> Any:
+    place = _NAMES.get(name)
+    if place is None:
+        # Python's own protocol for a missing attribute: hasattr and its "did you mean" rely on it.
+        raise AttributeError(
+            f"module 'ranvier' has no attribute {name!r}", name=name, obj=sys.modules[__name__]
+        )
+    module, whole, _ = place.partition(":")
+    loaded = importlib.import_module(module)
+    value = loaded if whole else getattr(loaded, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES})

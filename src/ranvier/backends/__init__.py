@@ -1,0 +1,1 @@
+"""Engines that run programs: the NumPy reference and the native one."""

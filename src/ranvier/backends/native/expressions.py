@@ -1,0 +1,319 @@
+"""Expressions of a group as instructions: each part is computed once, in the outermost loop it can.
+
+A part that does not depend on the vector axis is one number; it is splat where a vector needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ranvier.backends.native.elementwise import OPERATIONS, emit_cast
+from ranvier.backends.native.emitter import LLVM_TYPES, Emitter, Operand, Type, constant
+from ranvier.backends.native.random import emit_uniform
+from ranvier.compiler.groups import Buffer, Expr, Root, axes_used, walk
+from ranvier.compiler.index import Axis, Index, Quotient
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Names of a group function's arguments.
+
+    Attributes:
+        pointers: of buffers.
+        strides: elements from row to row of data sources, found at run time.
+        counts: of symbolic extents, by name.
+        rows: the batch's row numbers, for data sources.
+    """
+
+    pointers: Mapping[Buffer, str]
+    strides: Mapping[Buffer, str]
+    counts: Mapping[str, str]
+    rows: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """A computed expression: its name in the text, and whether it fills the lanes."""
+
+    name: str
+    is_vector: bool
+
+
+class Evaluator:
+    """Computes expressions at the present place of a loop nest.
+
+    Args:
+        f: where instructions go.
+        arguments: of the group's function.
+        depths: the loop depth of each axis; 0 is outside of all loops.
+        vector_axis: the axis walked in vectors, or None.
+        lanes: how many of its places are computed at once.
+    """
+
+    def __init__(
+        self,
+        f: Emitter,
+        arguments: Arguments,
+        depths: Mapping[Axis, int],
+        vector_axis: Axis | None,
+        lanes: int,
+    ) -> None:
+        self.f = f
+        self.arguments = arguments
+        self.depths = depths
+        self.vector_axis = vector_axis
+        self.lanes = lanes
+        self.depth = 0
+        self.positions: dict[Axis, Operand] = {}
+        self.end: Operand | None = None  # where the vector axis ends, if a vector may pass it
+        self._memo: list[dict[int, Number]] = [{}]
+        self._splats: list[dict[str, str]] = [{}]
+        self._keep: list[Expr] = []  # ids in the memos stay those of living objects
+        self._axes: dict[int, set[Axis]] = {}
+
+    # --- loops
+
+    def enter(self, axis: Axis, position: Operand) -> None:
+        """Go into a loop over an axis."""
+        self.positions[axis] = position
+        self.depth += 1
+        self._memo.append({})
+        self._splats.append({})
+
+    def leave(self, axis: Axis) -> None:
+        """Come out of the innermost loop; what was computed in it is gone."""
+        del self.positions[axis]
+        self.depth -= 1
+        self._memo.pop()
+        self._splats.pop()
+
+    def define(self, root: Root, number: Number) -> None:
+        """Say what a root's number is at this place."""
+        self._memo[-1][id(root)] = number
+
+    # --- values
+
+    def hoist(self, expressions: Iterable[Expr]) -> None:
+        """Compute now every part that later places in inner loops share."""
+        for expr in expressions:
+            self._hoist(expr)
+
+    def _hoist(self, expr: Expr) -> None:
+        if expr.op in ("const", "ref"):
+            return
+        if self._depth_of(expr) <= self.depth and self._ready(expr):
+            self.value(expr)
+            return
+        for arg in expr.args:
+            self._hoist(arg)
+            shared = self._is_vector(expr) and not self._is_vector(arg) and arg.op != "const"
+            if shared and self._depth_of(arg) <= self.depth and self._ready(arg):
+                self.vector(arg)
+
+    def _ready(self, expr: Expr) -> bool:
+        """Whether every root that an expression refers to has its number by now."""
+        return all(e.op != "ref" or self.recall(id(e.payload)) for e in walk(expr))
+
+    def _used(self, expr: Expr) -> set[Axis]:
+        self._keep.append(expr)
+        return axes_used(expr, self._axes)
+
+    def _depth_of(self, expr: Expr) -> int:
+        return max((self.depths[a] for a in self._used(expr)), default=0)
+
+    def _is_vector(self, expr: Expr) -> bool:
+        return self.lanes > 1 and self.vector_axis in self._used(expr)
+
+    def type_of(self, expr: Expr, is_vector: bool) -> Type:
+        """The LLVM type that an expression is computed in."""
+        return Type(expr.dtype, self.lanes if is_vector else 1)
+
+    def recall(self, key: int) -> Number | None:
+        for memo in reversed(self._memo):
+            if key in memo:
+                return memo[key]
+        return None
+
+    def value(self, expr: Expr) -> Number:
+        """Compute an expression, or recall it."""
+        if expr.op == "ref":
+            known = self.recall(id(expr.payload))
+            if known is None:
+                raise KeyError(expr.payload.name)
+            return known
+        known = self.recall(id(expr))
+        if known is None:
+            known = self._compute(expr)
+            self._keep.append(expr)
+            self._memo[-1][id(expr)] = known
+        return known
+
+    def vector(self, expr: Expr) -> str:
+        """An expression in every lane."""
+        number = self.value(expr)
+        if number.is_vector or self.lanes == 1:
+            return number.name
+        return self.splat(Type(expr.dtype, self.lanes), number.name)
+
+    def splat(self, type_: Type, scalar: str) -> str:
+        """A number in every lane, made once a place."""
+        if not scalar.startswith("%"):
+            return scalar if type_.lanes == 1 else f"splat ({LLVM_TYPES[type_.dtype]} {scalar})"
+        key = f"{type_} {scalar}"
+        for splats in reversed(self._splats):
+            if key in splats:
+                return splats[key]
+        self._splats[-1][key] = made = self.f.splat(type_, scalar)
+        return made
+
+    def _compute(self, expr: Expr) -> Number:
+        if expr.op == "const":
+            return Number(constant(Type(expr.dtype), expr.payload), False)
+        is_vector = self._is_vector(expr)
+        type_ = self.type_of(expr, is_vector)
+        if expr.op == "load":
+            return Number(self._load(expr, type_), is_vector)
+        if expr.op == "extent":
+            count = self.arguments.counts[expr.payload.name]
+            return Number(emit_cast(self.f, Type("int64"), type_, count), False)
+        if expr.op == "index":
+            return Number(self._index_number(expr, type_), is_vector)
+        if expr.op == "random":
+            return Number(self._random(expr, type_), is_vector)
+        operands = [self.vector(a) if is_vector else self.value(a).name for a in expr.args]
+        if expr.op == "select":
+            return Number(self.f.select(type_, *operands), is_vector)
+        source = self.type_of(expr.args[0], is_vector)
+        if expr.op == "cast":
+            return Number(emit_cast(self.f, source, type_, operands[0]), is_vector)
+        return Number(OPERATIONS[expr.op](self.f, source, operands), is_vector)
+
+    # --- places
+
+    def place(self, index: Index) -> Operand:
+        """An index at the present place (of the first lane)."""
+        total: Operand = index.constant
+        for atom, coefficient in index.terms:
+            if isinstance(atom, Axis):
+                part: Operand = self.positions[atom]
+            else:
+                inner = self.place(atom.index)
+                how = "sdiv" if isinstance(atom, Quotient) else "srem"
+                part = self.f.op(f"{how} i64 {inner}, {atom.divisor}")
+            total = self.f.add(total, self.f.mul(coefficient, part))
+        return total
+
+    def _index_number(self, expr: Expr, type_: Type) -> str:
+        index: Index = expr.payload
+        pace = index.coefficient(self.vector_axis) if self.vector_axis else 0
+        wide = Type("int64", type_.lanes)
+        if type_.lanes == 1:
+            first = self.place(index)
+            number = str(first)
+        elif pace is None:
+            lanes = [str(self._at_lane(index, lane)) for lane in range(type_.lanes)]
+            number = self._assemble(wide, lanes)
+        else:
+            first = str(self.place(index))
+            number = self.f.binary("add", wide, self.splat(wide, first), _ramp(wide, pace))
+        return emit_cast(self.f, wide, type_, number)
+
+    def _at_lane(self, index: Index, lane: int) -> Operand:
+        """An index at one lane's place, held inside the axis."""
+        axis = self.vector_axis
+        if axis is None:
+            return self.place(index)
+        base = self.positions[axis]
+        position = self.f.add(base, lane)
+        if self.end is not None:
+            position = self.f.minimum_int(position, self.f.add(self.end, -1))
+        self.positions[axis] = position
+        found = self.place(index)
+        self.positions[axis] = base
+        return found
+
+    def _assemble(self, type_: Type, scalars: list[str]) -> str:
+        element = LLVM_TYPES[type_.dtype]
+        vector = "poison"
+        for lane, scalar in enumerate(scalars):
+            vector = self.f.op(f"insertelement {type_} {vector}, {element} {scalar}, i32 {lane}")
+        return vector
+
+    # --- memory
+
+    def address(self, buffer: Buffer, index: Index, lane: int | None = None) -> str:
+        """The address of an element of a buffer in the arena."""
+        place = self.place(index) if lane is None else self._at_lane(index, lane)
+        return self.f.at(self.arguments.pointers[buffer], place, buffer.dtype)
+
+    def _load(self, expr: Expr, type_: Type) -> str:
+        buffer, indices = expr.payload
+        if buffer.role == "data":
+            return self._load_data(buffer, indices, type_)
+        total = linear(buffer, indices)
+        pace = total.coefficient(self.vector_axis) if self.vector_axis else 0
+        if type_.lanes == 1 or pace == 1:
+            return self.f.load(type_, self.address(buffer, total))
+        scalar = Type(type_.dtype)
+        lanes = [
+            self.f.load(scalar, self.address(buffer, total, lane)) for lane in range(type_.lanes)
+        ]
+        return self._assemble(type_, lanes)
+
+    def _load_data(self, buffer: Buffer, indices: tuple[Index, ...], type_: Type) -> str:
+        """From a data source: the row is looked up, and nothing may be read past its end."""
+        strides = buffer.strides()
+        inner = Index()
+        for index, stride in zip(indices[1:], strides[1:], strict=True):
+            inner = inner.plus(index, stride)
+        row_lanes = self.vector_axis is not None and self.vector_axis in indices[0].axes()
+        pace = inner.coefficient(self.vector_axis) if self.vector_axis else 0
+        scalar = Type(type_.dtype)
+        if type_.lanes == 1 or (pace == 1 and not row_lanes):
+            row = self._row(buffer, self.place(indices[0]))
+            if type_.lanes == 1 or self.end is None:
+                return self.f.load(type_, self.f.at(row, self.place(inner), buffer.dtype))
+        lanes = []
+        for lane in range(type_.lanes):
+            row = self._row(buffer, self._at_lane(indices[0], lane))
+            place = self._at_lane(inner, lane)
+            lanes.append(self.f.load(scalar, self.f.at(row, place, buffer.dtype)))
+        return self._assemble(type_, lanes)
+
+    def _row(self, buffer: Buffer, place: Operand) -> str:
+        f = self.f
+        number = f.load(Type("int64"), f.at(self.arguments.rows, place, "int64"))
+        offset = f.mul(number, self.arguments.strides[buffer])
+        return f.at(self.arguments.pointers[buffer], offset, buffer.dtype)
+
+    # --- random numbers
+
+    def _random(self, expr: Expr, type_: Type) -> str:
+        site, index = expr.payload
+        seed, step = (self.value(a).name for a in expr.args)
+        pace = index.coefficient(self.vector_axis) if self.vector_axis else 0
+        place = Type("int64", type_.lanes)
+        if type_.lanes > 1 and pace is None:
+            lanes = [str(self._at_lane(index, lane)) for lane in range(type_.lanes)]
+            elements = self._assemble(place, lanes)
+        elif type_.lanes > 1:
+            first = self.splat(place, str(self.place(index)))
+            elements = self.f.binary("add", place, first, _ramp(place, pace or 0))
+        else:
+            elements = str(self.place(index))
+        number = emit_uniform(self.f, elements, seed, step, site, type_.lanes)
+        return emit_cast(self.f, Type("float32", type_.lanes), type_, number)
+
+
+def linear(buffer: Buffer, indices: tuple[Index, ...]) -> Index:
+    """Elements from the start of a buffer."""
+    total = Index()
+    for index, stride in zip(indices, buffer.strides(), strict=True):
+        total = total.plus(index, stride)
+    return total
+
+
+def _ramp(type_: Type, pace: int) -> str:
+    element = LLVM_TYPES[type_.dtype]
+    return "<" + ", ".join(f"{element} {pace * lane}" for lane in range(type_.lanes)) + ">"

@@ -1,0 +1,386 @@
+"""Groups as functions: loop nests for rows, columns and products.
+
+The order of every sum is fixed by shape alone. Along rows: sixteen lanes that are added as a tree;
+over rows: four interleaved sums, added in pairs; in products: k in order by fma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ranvier.backends.native.elementwise import emit_extreme
+from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
+from ranvier.backends.native.expressions import Arguments, Evaluator, Number, linear
+from ranvier.compiler.groups import LANES, Buffer, Group, Root, walk
+from ranvier.compiler.index import Axis, Index, axes_of
+from ranvier.foundation.dtypes import is_float
+from ranvier.foundation.shapes import Dimension, Extent
+
+IDENTITY = {"sum": 0.0, "max": float("-inf"), "min": float("inf")}
+#: Interleaved sums of a reduction over rows.
+PARTIALS = 4
+
+
+def emit_rows(f: Emitter, group: Group, arguments: Arguments) -> None:
+    """A rows group: loops over all axes but the last, then stage after stage along the last."""
+    _Rows(f, group, arguments).emit()
+
+
+def count_of(dimension: Dimension, arguments: Arguments) -> Operand:
+    """A length, known or found at run time."""
+    return arguments.counts[dimension.name] if isinstance(dimension, Extent) else dimension
+
+
+def lanes_of(group: Group) -> int:
+    """Lanes along the last axis: one where it has a single place, or walks rows of a source."""
+    if not group.domain or group.domain[-1] == 1:
+        return 1
+    last = Axis(len(group.domain) - 1, group.domain[-1])
+    for root in group.roots:
+        if root.expr is None:
+            continue
+        for e in walk(root.expr):
+            if e.op == "load" and e.payload[0].role == "data" and last in e.payload[1][0].axes():
+                return 1
+    return LANES
+
+
+class _Rows:
+    def __init__(self, f: Emitter, group: Group, arguments: Arguments) -> None:
+        self.f = f
+        self.group = group
+        self.arguments = arguments
+        self.axes = [Axis(k, d) for k, d in enumerate(group.domain)]
+        self.lanes = lanes_of(group)
+        vector_axis = self.axes[-1] if self.axes and self.lanes > 1 else None
+        depths = {axis: k + 1 for k, axis in enumerate(self.axes)}
+        self.e = Evaluator(f, arguments, depths, vector_axis, self.lanes)
+        self.inner = self.axes[-1] if self.axes else None
+        self.outer = self.axes[:-1]
+        self.level_count = 1 + max(root.level for root in group.roots)
+        self.in_registers = False
+
+    def emit(self) -> None:
+        """Write the whole nest."""
+        self.e.hoist(r.expr for r in self.group.roots if r.expr is not None)
+        self._outer(0)
+
+    def _outer(self, place: int) -> None:
+        if place == len(self.outer):
+            self._stages()
+            return
+        axis = self.outer[place]
+
+        def body(position: Operand, _: list[str]) -> None:
+            self.e.enter(axis, position)
+            if place + 1 < len(self.outer) or self.inner is not None:
+                self.e.hoist(r.expr for r in self._early() if r.expr is not None)
+            self._outer(place + 1)
+            self.e.leave(axis)
+
+        self.f.loop(count_of(axis.length, self.arguments), body)
+
+    def _early(self) -> list[Root]:
+        """Roots whose parts may be computed before the stages: those that wait for none."""
+        return [r for r in self.group.roots if r.level == 0]
+
+    def _stages(self) -> None:
+        for level in range(self.level_count):
+            roots = [r for r in self.group.roots if r.level == level]
+            row_roots = [r for r in roots if self._is_row(r)]
+            for root in row_roots:
+                self._row_root(root)
+            inner = [r for r in roots if not self._is_row(r)]
+            if inner and self.inner is None:
+                for root in inner:
+                    self._row_root(root)
+            elif inner:
+                self._inner(inner)
+        if self.in_registers and self.inner is not None:
+            self.in_registers = False
+            self.e.end = None
+            self.e.leave(self.inner)
+
+    def _is_row(self, root: Root) -> bool:
+        return root.kind == "body" and len(root.axes) < len(self.axes)
+
+    def _row_root(self, root: Root) -> None:
+        if root.expr is None:
+            return
+        number = self.e.value(root.expr)
+        self.e.define(root, number)
+        if root.buffer is not None:
+            self._store(root, number.name, Type(root.value.dtype), self._row_places(root))
+
+    def _row_places(self, root: Root) -> tuple[Index, ...]:
+        return axes_of(self.group.domain)[: len(root.axes)]
+
+    def _inner(self, roots: Sequence[Root]) -> None:
+        """One walk along the last axis."""
+        axis = self.inner
+        if axis is None:
+            return
+        reductions = [r for r in roots if r.kind != "body"]
+        count = count_of(axis.length, self.arguments)
+        self.e.hoist(r.expr for r in roots if r.expr is not None)
+        if isinstance(count, int) and count <= self.lanes:
+            # A single vector: its numbers stay in registers for the stages that follow.
+            if not self.in_registers:
+                self.e.enter(axis, 0)
+                self.e.end = None if count == self.lanes else count
+                self.in_registers = True
+            totals = self._one_vector(roots, [self._start(r) for r in reductions])
+        else:
+            carried = [(str(self._type(r)), self._start(r)) for r in reductions]
+
+            def body(position: Operand, sums: list[str]) -> list[str]:
+                self.e.enter(axis, position)
+                full = self.lanes == 1 or (isinstance(count, int) and count % self.lanes == 0)
+                self.e.end = None if full else count
+                out = self._one_vector(roots, sums)
+                self.e.end = None
+                self.e.leave(axis)
+                return out
+
+            totals = self.f.loop(count, body, carried, step=self.lanes)
+        for root, total in zip(reductions, totals, strict=True):
+            self._finish(root, total)
+
+    def _type(self, root: Root) -> Type:
+        return Type(root.value.dtype, self.lanes)
+
+    def _start(self, root: Root) -> str:
+        return start_of(root, self._type(root))
+
+    def _one_vector(self, roots: Sequence[Root], sums: Sequence[str]) -> list[str]:
+        """The body at one place of the last axis; returns the sums."""
+        out, remaining, stores = [], iter(sums), []
+        for root in roots:
+            if root.expr is None:
+                continue
+            text = self.e.vector(root.expr)
+            if root.kind == "body":
+                self.e.define(root, Number(text, self.lanes > 1))
+                stores.append((root, text))
+            else:
+                out.append(self._accumulate(root, next(remaining), text))
+        for root, text in stores:
+            if root.buffer is not None:
+                places = axes_of(self.group.domain)
+                self._store(root, text, Type(root.value.dtype, self.lanes), places)
+        return out
+
+    def _accumulate(self, root: Root, total: str, text: str) -> str:
+        type_ = self._type(root)
+        if self.e.end is not None and self.inner is not None:
+            text = self.f.select(type_, self._mask(), text, self._start(root))
+        return combine(self.f, root.kind, type_, total, text)
+
+    def _mask(self) -> str:
+        """Which lanes lie inside the axis."""
+        if self.inner is None or self.e.end is None:
+            return constant(Type("bool", self.lanes), True)
+        wide = Type("int64", self.lanes)
+        base = self.e.positions[self.inner]
+        if isinstance(base, int) and isinstance(self.e.end, int):
+            inside = [
+                f"i1 {'true' if base + lane < self.e.end else 'false'}"
+                for lane in range(self.lanes)
+            ]
+            return "<" + ", ".join(inside) + ">"
+        left = self.e.splat(wide, str(self.f.sub(self.e.end, base)))
+        ramp = "<" + ", ".join(f"i64 {lane}" for lane in range(self.lanes)) + ">"
+        return self.f.compare("slt", wide, ramp, left)
+
+    def _finish(self, root: Root, total: str) -> None:
+        scalar = total if self.lanes == 1 else fold(self.f, root.kind, self._type(root), total)
+        self.e.define(root, Number(scalar, False))
+        if root.buffer is not None:
+            self._store(root, scalar, Type(root.value.dtype), self._row_places(root))
+
+    def _store(self, root: Root, text: str, type_: Type, places: tuple[Index, ...]) -> None:
+        if root.buffer is None:
+            return
+        address = self.e.address(root.buffer, linear(root.buffer, places))
+        beyond = type_.lanes > 1 and self.e.end is not None and len(root.buffer.shape) > 2
+        if beyond and self.inner is not None and self.e.end is not None:
+            # The vector would run into the next line of the same row.
+            left = self.f.sub(self.e.end, self.e.positions[self.inner])
+            store_some(self.f, type_, text, address, left)
+        else:
+            self.f.store(type_, text, address)
+
+
+def store_some(f: Emitter, type_: Type, text: str, address: str, count: Operand) -> None:
+    """Store the first ``count`` lanes (at most all)."""
+    scalar = Type(type_.dtype if type_.dtype != "bool" else "uint8")
+    if type_.dtype == "bool":
+        wide = Type("uint8", type_.lanes)
+        text = f.convert("zext", type_, wide, text)
+        type_ = wide
+    for lane in range(type_.lanes):
+
+        def one(lane: int = lane) -> None:
+            number = f.op(f"extractelement {type_} {text}, i32 {lane}")
+            f.store(scalar, number, f.at(address, lane, scalar.dtype))
+
+        if isinstance(count, int):
+            if lane < count:
+                one()
+        else:
+            f.when(f.icmp("slt", lane, count), one)
+
+
+def start_of(root: Root, type_: Type) -> str:
+    """What a reduction starts from."""
+    if is_float(root.value.dtype):
+        return constant(type_, IDENTITY[root.kind])
+    bits = 31 if root.value.dtype == "int32" else 63
+    if root.value.dtype == "uint8":
+        return constant(type_, {"sum": 0, "max": 0, "min": 255}[root.kind])
+    return constant(type_, {"sum": 0, "max": -(2**bits), "min": 2**bits - 1}[root.kind])
+
+
+def combine(f: Emitter, kind: str, type_: Type, a: str, b: str) -> str:
+    """Two partial results of a reduction together."""
+    if is_float(type_.dtype):
+        if kind == "sum":
+            return f.binary("fadd", type_, a, b)
+        return emit_extreme(f, "maximum" if kind == "max" else "minimum", type_, a, b)
+    if kind == "sum":
+        return f.binary("add", type_, a, b)
+    sign = "u" if type_.dtype == "uint8" else "s"
+    how = f"{sign}gt" if kind == "max" else f"{sign}lt"
+    return f.select(type_, f.compare(how, type_, a, b), a, b)
+
+
+def fold(f: Emitter, kind: str, type_: Type, vector: str) -> str:
+    """All lanes to one number: halves, quarters, eighths ... as a tree."""
+    lanes = type_.lanes
+    while lanes > 1:
+        half = Type(type_.dtype, lanes // 2)
+        whole = Type(type_.dtype, lanes)
+        parts = []
+        for start in (0, lanes // 2):
+            order = ", ".join(f"i32 {start + k}" for k in range(lanes // 2))
+            if lanes == 2:
+                parts.append(f.op(f"extractelement {whole} {vector}, i32 {start}"))
+            else:
+                parts.append(
+                    f.op(
+                        f"shufflevector {whole} {vector}, {whole} poison, "
+                        f"<{lanes // 2} x i32> <{order}>"
+                    )
+                )
+        vector = combine(f, kind, half, parts[0], parts[1])
+        lanes //= 2
+    return vector
+
+
+def emit_columns(f: Emitter, group: Group, arguments: Arguments) -> None:
+    """A columns group: for each vector of columns, a reduction over an inner axis."""
+    axes = [Axis(k, d) for k, d in enumerate(group.domain)]
+    reduced = group.reduced
+    if reduced is None:
+        return
+    lanes = lanes_of(group)
+    depths = {axis: k + 1 for k, axis in enumerate(axes)} | {reduced: len(axes) + 1}
+    e = Evaluator(f, arguments, depths, axes[-1] if axes and lanes > 1 else None, lanes)
+    anchor, rest = group.roots[0], group.roots[1:]
+    e.hoist(r.expr for r in group.roots if r.expr is not None)
+
+    def nest(place: int) -> None:
+        if place == len(axes):
+            _one_column(f, e, group, anchor, rest, reduced, lanes, arguments)
+            return
+        axis = axes[place]
+        is_vector = place == len(axes) - 1 and lanes > 1
+        count = count_of(axis.length, arguments)
+
+        def body(position: Operand, _: list[str]) -> None:
+            e.enter(axis, position)
+            if is_vector:
+                full = isinstance(count, int) and count % lanes == 0
+                e.end = None if full else count
+            e.hoist(r.expr for r in group.roots if r.expr is not None)
+            nest(place + 1)
+            e.leave(axis)
+
+        f.loop(count, body, step=lanes if is_vector else 1)
+
+    nest(0)
+
+
+def _one_column(
+    f: Emitter, e: Evaluator, group: Group, anchor: Root, rest: Sequence[Root], reduced: Axis,
+    lanes: int, arguments: Arguments,
+) -> None:  # fmt: skip
+    type_ = Type(anchor.value.dtype, lanes)
+    count = count_of(reduced.length, arguments)
+    start = start_of(anchor, type_)
+    if anchor.expr is None:
+        return
+    expr = anchor.expr
+
+    def term(position: Operand, total: str) -> str:
+        e.enter(reduced, position)
+        out = combine(f, anchor.kind, type_, total, e.vector(expr))
+        e.leave(reduced)
+        return out
+
+    def four(position: Operand, sums: list[str]) -> list[str]:
+        return [term(f.add(position, k), sums[k]) for k in range(PARTIALS)]
+
+    whole = (
+        count // PARTIALS * PARTIALS
+        if isinstance(count, int)
+        else f.op(f"and i64 {count}, {-PARTIALS}")
+    )
+    sums = f.loop(whole, four, [(str(type_), start)] * PARTIALS, step=PARTIALS)
+    for k in range(PARTIALS - 1):  # what is left goes to the first sums, one number each
+        first = f.add(whole, k)
+        last = f.minimum_int(count, f.add(first, 1))
+        sums[k] = f.loop(
+            last, lambda p, s: [term(p, s[0])], [(str(type_), sums[k])], start=first
+        )[0]
+    pairs = [combine(f, anchor.kind, type_, sums[k], sums[k + 1]) for k in (0, 2)]
+    total = combine(f, anchor.kind, type_, pairs[0], pairs[1])
+    e.define(anchor, Number(total, lanes > 1))
+    finish_elements(f, e, [anchor, *rest], group, lanes)
+
+
+def finish_elements(
+    f: Emitter, e: Evaluator, roots: Sequence[Root], group: Group, lanes: int
+) -> None:
+    """Compute the roots behind an anchor at one place, then store all of them."""
+    ready = []
+    for root in roots:
+        if root.kind == "body" and root.expr is not None:
+            e.define(root, Number(e.vector(root.expr), lanes > 1))
+        ready.append(root)
+    for root in ready:
+        if root.buffer is not None:
+            text = _known(e, root, lanes)
+            type_ = Type(root.value.dtype, lanes)
+            store_element(f, e, root.buffer, text, type_, group)
+
+
+def _known(e: Evaluator, root: Root, lanes: int) -> str:
+    number = e.recall(id(root))
+    if number is None:
+        raise KeyError(root.name)
+    if number.is_vector or lanes == 1:
+        return number.name
+    return e.splat(Type(root.value.dtype, lanes), number.name)
+
+
+def store_element(
+    f: Emitter, e: Evaluator, buffer: Buffer, text: str, type_: Type, group: Group
+) -> None:
+    """Store a vector at the present place of a group's domain."""
+    address = e.address(buffer, linear(buffer, axes_of(group.domain)))
+    axis = e.vector_axis
+    if type_.lanes > 1 and e.end is not None and len(buffer.shape) > 2 and axis is not None:
+        store_some(f, type_, text, address, f.sub(e.end, e.positions[axis]))
+    else:
+        f.store(type_, text, address)

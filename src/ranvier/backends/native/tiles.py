@@ -1,0 +1,183 @@
+"""Register tiles: the micro-kernel of every product, and the packing of turned-around operands.
+
+``out[r][c] = sum over k of A[r * row + k * depth] * B[k * line + c]``, k in order, one fma each. Rows
+and columns of a tile are fixed, sizes and strides come at run time, so a kernel serves every layer.
+Nothing is masked: operands are padded, and who reads the tile takes the rows and columns that count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ranvier.backends.native.emitter import Emitter, Operand, Type
+from ranvier.compiler.groups import LANES
+from ranvier.foundation.dtypes import itemsize
+
+#: Steps of the sum written out in one round of the loop.
+UNROLL = 4
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Which micro-kernel.
+
+    Attributes:
+        dtype: of both operands and the sum.
+        rows: rows of the tile.
+        vectors: vectors of sixteen columns.
+        unit: the stride of the left operand that is 1: "depth" (rows of numbers), "row" (its
+            transpose), or "none".
+    """
+
+    dtype: str
+    rows: int
+    vectors: int
+    unit: str
+
+    @property
+    def name(self) -> str:
+        """Its symbol."""
+        return f"tile_{self.dtype}_{self.rows}x{self.vectors}_{self.unit}"
+
+    @property
+    def columns(self) -> int:
+        """Columns of the tile."""
+        return self.vectors * LANES
+
+
+def emit_kernel(kernel: Kernel, declarations: set[str]) -> str:
+    """The text of a micro-kernel: (A, row, depth, B, line, count, out)."""
+    head = (
+        f"define internal void @{kernel.name}(ptr noalias nocapture readonly %A, i64 %row, "
+        "i64 %depth, ptr noalias nocapture readonly %B, i64 %line, i64 %count, "
+        "ptr noalias nocapture %out)"
+    )
+    f = Emitter(head, declarations, "nounwind noinline")
+    vector = Type(kernel.dtype, LANES)
+    row: Operand = 1 if kernel.unit == "row" else "%row"
+    depth: Operand = 1 if kernel.unit == "depth" else "%depth"
+    offsets = [f.mul(r, row) for r in range(kernel.rows)]
+    zero = f.zero(vector)
+    carried = [("ptr", "%A"), ("ptr", "%B")] + [(str(vector), zero)] * (
+        kernel.rows * kernel.vectors
+    )
+
+    def rounds(steps: int) -> object:
+        def body(_: Operand, values: list[str]) -> list[str]:
+            a, b, sums = values[0], values[1], list(values[2:])
+            for _step in range(steps):
+                sums = _step_of_sum(f, kernel, a, offsets, b, sums)
+                a, b = f.at(a, depth, kernel.dtype), f.at(b, "%line", kernel.dtype)
+            return [a, b, *sums]
+
+        return body
+
+    whole = f.op(f"and i64 %count, {-UNROLL}")
+    state = f.loop(whole, rounds(UNROLL), carried, step=UNROLL)  # type: ignore[arg-type]
+    carried = [(type_, value) for (type_, _), value in zip(carried, state, strict=True)]
+    state = f.loop("%count", rounds(1), carried, start=whole)  # type: ignore[arg-type]
+    for number, value in enumerate(state[2:]):
+        f.store(vector, value, f.at("%out", number * LANES, kernel.dtype))
+    f.do("ret void")
+    return f.text()
+
+
+def _step_of_sum(
+    f: Emitter, kernel: Kernel, a: str, offsets: Sequence[Operand], b: str, sums: list[str]
+) -> list[str]:
+    vector, scalar = Type(kernel.dtype, LANES), Type(kernel.dtype)
+    line = [f.load(vector, f.at(b, v * LANES, kernel.dtype)) for v in range(kernel.vectors)]
+    out = []
+    for r in range(kernel.rows):
+        number = f.splat(vector, f.load(scalar, f.at(a, offsets[r], kernel.dtype)))
+        for v in range(kernel.vectors):
+            out.append(f.fma(vector, number, line[v], sums[r * kernel.vectors + v]))
+    return out
+
+
+def emit_call(
+    f: Emitter, kernel: Kernel, a: str, row: Operand, depth: Operand, b: str, line: Operand,
+    count: Operand, out: str,
+) -> None:  # fmt: skip
+    """Call a micro-kernel."""
+    f.do(
+        f"call void @{kernel.name}(ptr {a}, i64 {row}, i64 {depth}, ptr {b}, i64 {line}, "
+        f"i64 {count}, ptr {out})"
+    )
+
+
+def emit_pack(
+    f: Emitter, dtype: str, source: str, outer: int, depth: int, columns: int, count: Operand,
+    panel: str,
+) -> None:  # fmt: skip
+    """Lay out a panel so that each step of the sum finds its columns side by side.
+
+    ``panel[k * columns + c] = source[c * outer + k * depth]`` for k in whole blocks of sixteen.
+
+    Args:
+        outer: elements from column to column.
+        depth: elements from step to step of the sum; 1 is packed in blocks in registers.
+        columns: of the panel.
+        count: steps of the sum.
+        panel: where to.
+    """
+    scalar = Type(dtype)
+    if depth == 1:
+
+        def block(k: Operand, _: list[str]) -> None:
+            for c in range(0, columns, LANES):
+                _transpose(f, dtype, source, f.add(k, c * outer), outer, panel,
+                           f.add(f.mul(columns, k), c), columns)  # fmt: skip
+
+        f.loop(count, block, step=LANES)
+        return
+
+    def line(k: Operand, _: list[str]) -> None:
+        def one(c: Operand, _: list[str]) -> None:
+            place = f.add(f.mul(outer, c), f.mul(depth, k))
+            number = f.load(scalar, f.at(source, place, dtype))
+            f.store(scalar, number, f.at(panel, f.add(f.mul(columns, k), c), dtype))
+
+        f.loop(columns, one)
+
+    f.loop(count, line)
+
+
+def _transpose(
+    f: Emitter, dtype: str, source: str, first: Operand, outer: int, panel: str, target: Operand,
+    columns: int,
+) -> None:  # fmt: skip
+    """A block of 16 x 16 turned around in registers by four rounds of interleaving."""
+    vector = Type(dtype, LANES)
+    rows = [
+        f.load(vector, f.at(source, f.add(first, r * outer), dtype)) for r in range(LANES)
+    ]
+    low = _interleave(0)
+    high = _interleave(LANES // 2)
+    half = LANES // 2
+    for _ in range(4):
+        mixed = []
+        for i in range(half):
+            for order in (low, high):
+                mixed.append(
+                    f.op(
+                        f"shufflevector {vector} {rows[i]}, {vector} {rows[i + half]}, "
+                        f"<{LANES} x i32> {order}"
+                    )
+                )
+        rows = mixed
+    for k, row in enumerate(rows):
+        f.store(vector, row, f.at(panel, f.add(target, k * columns), dtype))
+
+
+def _interleave(start: int) -> str:
+    lanes = []
+    for lane in range(LANES):
+        lanes.append(start + lane // 2 + (LANES if lane % 2 else 0))
+    return "<" + ", ".join(f"i32 {lane}" for lane in lanes) + ">"
+
+
+def scratch_bytes(kernel: Kernel) -> int:
+    """Bytes of a tile's result."""
+    return kernel.rows * kernel.columns * itemsize(kernel.dtype)

@@ -1,0 +1,120 @@
+"""Normal forms before fusion: products of matrices, reductions of three axes, data copied in.
+
+After this pass every contract is (batch..., M, K) by (batch..., K, N) up to strides with one axis
+each, and every data source that a product or a vector loop reads has been copied into the arena.
+"""
+
+from __future__ import annotations
+
+from ranvier.foundation.errors import UnsupportedOperationError
+from ranvier.foundation.shapes import Extent, Shape, show_shape
+from ranvier.ops.graph import Graph, substitute
+from ranvier.ops.value import PRIMITIVES, Value, apply
+from ranvier.ops.views import reshape
+
+#: Kinds of primitives that the native engine has a lowering for.
+LOWERED = ("leaf", "elementwise", "view", "reduce", "contract", "random")
+
+
+def refuse_unlowered(graph: Graph) -> Graph:
+    """Refuse operations that have a meaning but no native form.
+
+    Raises:
+        UnsupportedOperationError: naming the operation and the two ways out.
+    """
+    for node in graph.nodes():
+        if PRIMITIVES[node.op].kind not in LOWERED and node.op != "item":
+            raise UnsupportedOperationError(
+                f"The native engine cannot run {node.op!r} yet.",
+                happened=f"{node.op!r} on {show_shape(node.inputs[0].shape)} has a meaning, "
+                "but no native form",
+                needed="operations of the kinds " + ", ".join(LOWERED),
+                fix='run it with engine="reference" (NumPy, slower), '
+                "or write it with other operations",
+            )
+    return graph
+
+
+def normalize(graph: Graph, data: frozenset[str]) -> Graph:
+    """Bring contracts and reductions into normal form and copy data in.
+
+    Args:
+        graph: inlined and simplified.
+        data: names of the inputs that are rows of a data source.
+    """
+    copies = {
+        id(v): apply("copy", [v])
+        for v in graph.inputs
+        if v.name in data and _feeds_product(graph, v)
+    }
+    sources = {id(v): v for v in graph.inputs}
+
+    def rewrite(node: Value) -> Value | None:
+        return _contract(node) if node.op == "contract" else None
+
+    outputs = substitute(graph.outputs, {**sources, **copies}, rewrite)
+    seen: set[int] = set()
+    for place, value in enumerate(outputs):
+        # An output needs a place of its own: views, leaves and repetitions are copied into one.
+        if PRIMITIVES[value.op].kind in ("view", "leaf", "contract") or id(value) in seen:
+            outputs[place] = apply("copy", [value])
+        seen.add(id(outputs[place]))
+    return Graph(graph.inputs, tuple(outputs), graph.names)
+
+
+def _feeds_product(graph: Graph, leaf: Value) -> bool:
+    views = {id(leaf)}
+    for node in graph.nodes():
+        if not any(id(v) in views for v in node.inputs):
+            continue
+        if node.op == "contract":
+            return True
+        if PRIMITIVES[node.op].kind == "view":
+            views.add(id(node))
+    return any(id(output) in views for output in graph.outputs)
+
+
+def _contract(node: Value) -> Value | None:
+    """One free and one summed axis on each side, by merging neighbours."""
+    a, b = node.inputs
+    (ca, cb), (ba, bb) = node.attributes["contracting"], node.attributes["batch"]
+    free_a = [i for i in range(a.ndim) if i not in (*ca, *ba)]
+    free_b = [i for i in range(b.ndim) if i not in (*cb, *bb)]
+    if len(ca) == len(free_a) == len(free_b) == 1:
+        return None
+    left = _matrix(a, ba, free_a, ca)
+    right = _matrix(b, bb, free_b, cb)
+    count = len(ba)
+    batch = tuple(range(count))
+    product = apply(
+        "contract", [left, right], contracting=((count + 1,), (count + 1,)), batch=(batch, batch)
+    )
+    return reshape(product, node.shape)  # type: ignore[no-any-return]
+
+
+def _matrix(x: Value, batch: tuple[int, ...], free: list[int], summed: tuple[int, ...]) -> Value:
+    """x as (batch..., free, summed), neighbours merged."""
+    order = (*batch, *free, *summed)
+    if order != tuple(range(x.ndim)):
+        x = apply("transpose", [x], axes=order)
+    lead = tuple(x.shape[: len(batch)])
+    rows = _merged(tuple(x.shape[len(batch) : len(batch) + len(free)]))
+    depth = _merged(tuple(x.shape[len(batch) + len(free) :]))
+    return reshape(x, (*lead, rows, depth))  # type: ignore[no-any-return]
+
+
+def _merged(shape: Shape) -> int | Extent:
+    extents = [d for d in shape if isinstance(d, Extent)]
+    size = 1
+    for d in shape:
+        size *= d if isinstance(d, int) else 1
+    if not extents:
+        return size
+    if len(extents) == 1 and size == 1:
+        return extents[0]
+    raise UnsupportedOperationError(
+        "The native engine cannot run this product yet.",
+        happened=f"it would have to merge the axes {show_shape(shape)} into one",
+        needed="one free and one summed axis on each side, or merged axes of known length",
+        fix='run it with engine="reference", or reshape the operand to (N, features) first',
+    )

@@ -1,0 +1,120 @@
+"""The way from a graph to a planned program: a list of named passes, read top to bottom.
+
+Each pass leaves a text of what it made, so that ``program.passes()`` shows the whole way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ranvier.compiler.fuse import Fused, fuse
+from ranvier.compiler.groups import Group, show_group
+from ranvier.compiler.normalize import normalize, refuse_unlowered
+from ranvier.compiler.plan import MemoryPlan, add_scratch, order_groups, plan_memory
+from ranvier.graph.check import check
+from ranvier.graph.show import show
+from ranvier.graph.simplify import inline, simplify
+from ranvier.ops.graph import Graph
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compiled.
+
+    Attributes:
+        graph: the function.
+        data: names of the inputs that are rows of a data source.
+        updates: from the place of an output to the name of the input that it replaces.
+        capacity: the longest that each symbolic extent gets.
+        panel: columns of a product's panel on the target, by dtype.
+        start: bytes of the arena that are taken already.
+    """
+
+    graph: Graph
+    data: frozenset[str]
+    updates: Mapping[int, str]
+    capacity: Mapping[str, int]
+    panel: Mapping[str, int]
+    start: int = 0
+
+
+@dataclass
+class Planned:
+    """A program that is ready to be written down: ordered groups in a planned arena."""
+
+    request: Request
+    graph: Graph
+    fused: Fused
+    groups: list[Group]
+    memory: MemoryPlan
+    passes: list[tuple[str, str, float]] = field(default_factory=list)
+
+    def show_passes(self) -> str:
+        """The text that each pass left, in order."""
+        return "\n\n".join(
+            f"=== {name} ({seconds * 1e3:.1f} ms)\n{text}" for name, text, seconds in self.passes
+        )
+
+
+class _Log:
+    """Runs passes and keeps what they made."""
+
+    def __init__(self) -> None:
+        self.passes: list[tuple[str, Callable[[], str], float]] = []
+
+    def run(self, name: str, make: Callable[[], Any], text: Callable[[Any], str]) -> Any:
+        begin = time.perf_counter()
+        result = make()
+        seconds = time.perf_counter() - begin
+        self.passes.append((name, lambda: text(result), seconds))
+        return result
+
+
+def compile_plan(request: Request) -> Planned:
+    """Run every pass.
+
+    The passes: *trace* (as given), *inline* (composites become primitives), *simplify* (constants
+    folded, equal nodes merged), *normalize* (products of matrices, data copied in), *fuse* (groups),
+    *order* (updates in place), *memory* (one arena).
+
+    Raises:
+        UnsupportedOperationError: for operations without a native form.
+    """
+    log = _Log()
+    graph = log.run("trace", lambda: check(request.graph, "trace"), show)
+    graph = log.run("inline", lambda: refuse_unlowered(inline(graph)), show)
+    graph = log.run("simplify", lambda: check(simplify(graph), "simplify"), show)
+    graph = log.run("normalize", lambda: check(normalize(graph, request.data), "normalize"), show)
+    roles = {v.name: "data" if v.name in request.data else "state" for v in graph.inputs}
+    fused = log.run("fuse", lambda: fuse(graph, roles, request.updates), _show_fused)
+    groups = log.run("order", lambda: order_groups(fused, request.updates), _show_order)
+    add_scratch(groups, request.panel)
+    memory = log.run(
+        "memory",
+        lambda: plan_memory(fused, groups, request.capacity, request.start),
+        MemoryPlan.table,
+    )
+    planned = Planned(request, graph, fused, groups, memory)
+    planned.passes = [(name, text(), seconds) for name, text, seconds in log.passes]
+    return planned
+
+
+def _show_fused(fused: Fused) -> str:
+    return _show_groups(fused.groups)
+
+
+def _show_order(groups: list[Group]) -> str:
+    lines = []
+    for group in groups:
+        over = [b.alias.name for b in group.writes() if b.alias is not None]
+        waits = ", ".join(f"group{n}" for n in sorted(group.after)) or "nothing"
+        place = f"; writes over {', '.join(over)}" if over else ""
+        lines.append(f"{group.name} after {waits}{place}")
+    return "\n".join(lines)
+
+
+def _show_groups(groups: list[Group]) -> str:
+    return "\n".join(show_group(group) for group in groups)

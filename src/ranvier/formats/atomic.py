@@ -1,0 +1,90 @@
+"""Writing a file so that a crash leaves the old one or the new one, never half of each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from ranvier.foundation.errors import FileError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file in full beside its place, then move it there.
+
+    The move is one operation of the file system. On any failure, an interrupt included, the
+    unfinished file is removed and what stood at ``path`` before is left untouched.
+
+    Args:
+        path: where the file goes; a link is followed.
+        content: all of its bytes.
+
+    Raises:
+        FileError: if the folder is missing or read-only, the disk is full, or the like.
+    """
+    target = path
+    try:
+        target = Path(os.path.realpath(path))
+        # Moving a file over another asks the folder alone; a file marked read-only means it.
+        if target.exists() and not os.access(target, os.W_OK):
+            raise _cannot_write(path, target, "the file there is read-only")
+        temporary = target.parent / f".ranvier-{secrets.token_hex(8)}.tmp"
+        try:
+            _write(temporary, content, _mode(target))
+            os.replace(temporary, target)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)  # only there after a failure
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise _cannot_write(path, target, reason) from error
+    _sync_folder(target.parent)
+
+
+def _mode(target: Path) -> int:
+    """The permissions of the file that is replaced, else those of any new file."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except OSError:
+        return 0o666
+
+
+def _write(temporary: Path, content: bytes, mode: int) -> None:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    with open(os.open(temporary, flags, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the move itself durable, where the system can do that."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _cannot_write(path: Path, target: Path, reason: str) -> FileError:
+    kept = "nothing was left"
+    with contextlib.suppress(ValueError):
+        if target.is_file():
+            kept = "the file that was there before is unchanged"
+    if not target.parent.is_dir():
+        fix = f"make the folder first: mkdir -p {target.parent}"
+    elif target.is_dir():
+        fix = "give the name of a file inside that folder"
+    else:
+        fix = "free some space, or choose a folder that you may write to"
+    return FileError(
+        f"The file {path} cannot be written.",
+        happened=f"{reason}; {kept}",
+        needed="a folder that exists, may be written to, and has space",
+        fix=fix,
+    )

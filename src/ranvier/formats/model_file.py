@@ -1,0 +1,243 @@
+"""One model, one file: a safetensors file with its architecture, preparation and classes inside.
+
+Loading executes nothing. Shapes are recomputed from the architecture and compared with the tensors
+before anything is allocated; a checksum finds what was altered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.data.strict_json import Fields
+from ranvier.formats.atomic import write_atomically
+from ranvier.formats.container import Container, damaged, to_bytes
+from ranvier.formats.description import (
+    FORMAT_VERSION,
+    KEYS,
+    LONGEST_NOTE,
+    MOST_NOTES,
+    check_bounds,
+    class_list,
+    optional_classes,
+    optional_object,
+    read_content,
+    read_versions,
+    to_json,
+    versions,
+)
+from ranvier.foundation.errors import (
+    ArgumentError,
+    ModelFileError,
+    NotBuiltError,
+    RanvierError,
+)
+from ranvier.foundation.shapes import show_shape
+from ranvier.layers import LAYERS
+from ranvier.networks import Network
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """What a model file holds.
+
+    Attributes:
+        network: built, with its parameters.
+        preparation: what was done to the data before the network, or None.
+        classes: the labels in the order of their indices, or None.
+        settings: how it was trained, or None.
+        versions: of ranvier, numpy and llvmlite that wrote the file.
+        notes: plain sentences about the model.
+    """
+
+    network: Network
+    preparation: dict[str, Any] | None
+    classes: list[Any] | None
+    settings: dict[str, Any] | None
+    versions: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    network: Network,
+    *,
+    preparation: Mapping[str, Any] | None = None,
+    classes: Sequence[Any] | NDArray[Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write a network and all that belongs to it into one file, atomically.
+
+    Args:
+        path: of the file; what is there already is replaced once the new file is complete.
+        network: built.
+        preparation: what is done to data before the network, ready for JSON.
+        classes: the labels (texts, integers, booleans, floats) in the order of their indices.
+        settings: how the network was trained, ready for JSON.
+        notes: plain sentences about the model.
+
+    Returns:
+        The path.
+
+    Raises:
+        NotBuiltError: if the network has no parameters yet.
+        ArgumentError: if something cannot be written as JSON, or a layer is not registered.
+        FileError: if the file cannot be written; what was there before is kept.
+
+    Example:
+        >>> import tempfile
+        >>> from ranvier.layers import Dense
+        >>> network = Network([Dense(2)])
+        >>> network.build((3,))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_model(folder + "/model.safetensors", network, classes=["no", "yes"])
+        ...     load_model(path).classes
+        ['no', 'yes']
+    """
+    place = Path(path)
+    if not network.built:
+        raise NotBuiltError(
+            f"The network cannot be saved to {place}: it has no parameters yet.",
+            happened="it was neither built nor trained",
+            needed="a built network",
+            fix="call build((features,)) or fit first",
+        )
+    _check_registered(network)
+    labels = class_list(classes)
+    check_bounds(labels, notes)
+    content: dict[str, Any] = {
+        "ranvier": FORMAT_VERSION,
+        "versions": versions(),
+        "architecture": network.architecture(),
+        "preparation": None if preparation is None else dict(preparation),
+        "classes": labels,
+        "settings": None if settings is None else dict(settings),
+        "notes": list(notes),
+    }
+    content["sha256"] = _checksum(to_json(content, place), network.parameters)
+    write_atomically(place, to_bytes(network.parameters, to_json(content, place)))
+    return place
+
+
+def load_model(path: str | os.PathLike[str]) -> LoadedModel:
+    """Read a model file; nothing in it is executed, nothing in it is believed unchecked.
+
+    Args:
+        path: of a file that :func:`save_model` wrote.
+
+    Returns:
+        The network with its parameters, and what was saved beside it.
+
+    Raises:
+        FileError: if the file cannot be read.
+        ModelFileError: if it is damaged, altered, not ours, or written by a newer version.
+    """
+    place = Path(path)
+    try:
+        return _load(place)
+    except ModelFileError as error:
+        if str(place) in error.headline:
+            raise
+        headline = error.headline.replace("The model file", f"The model file {place}", 1)
+        raise ModelFileError(
+            headline, happened=error.happened, needed=error.needed, fix=error.fix
+        ) from error
+
+
+def _load(place: Path) -> LoadedModel:
+    container = Container(place)
+    content = read_content(container.text, place)
+    fields = Fields(content, "the description", KEYS)
+    network = _read_network(content["architecture"], place)
+    _compare(container, network)
+    text = _text_without_checksum(content, place)
+    values = {name: container.read(name) for name in network.declared}
+    if fields.text("sha256", 64) != _checksum(text, values):
+        raise damaged(place, "its checksum does not fit its contents: something was altered")
+    network.fill(values)
+    return LoadedModel(
+        network,
+        optional_object(content, "preparation"),
+        optional_classes(fields, content),
+        optional_object(content, "settings"),
+        read_versions(content["versions"]),
+        fields.texts("notes", MOST_NOTES, LONGEST_NOTE),
+    )
+
+
+# --- writing
+
+
+def _check_registered(network: Network) -> None:
+    for number, layer in enumerate(network.layers):
+        name = type(layer).__name__
+        if name not in LAYERS or LAYERS[name] is not type(layer):
+            raise ArgumentError(
+                f"layer {number}, {layer.describe()}, cannot be saved.",
+                happened=f"its class is not registered as {name!r}",
+                needed="a class that a model file can name",
+                fix=f'write @LAYERS.register("{name}") above the class',
+            )
+
+
+def _checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 over the description without its checksum and over all tensors, by name."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}:{array.dtype.name}:{array.shape}:".encode())
+        little = array.dtype.newbyteorder("<")
+        digest.update(np.ascontiguousarray(array, dtype=little).tobytes())
+    return digest.hexdigest()
+
+
+# --- reading
+
+
+def _text_without_checksum(content: Mapping[str, Any], path: Path) -> str:
+    without = {key: value for key, value in content.items() if key != "sha256"}
+    try:
+        return to_json(without, path)
+    except ArgumentError as error:
+        raise damaged(path, error.happened) from error
+
+
+def _read_network(architecture: object, path: Path) -> Network:
+    """The network without numbers; its shapes are recomputed, nothing is allocated."""
+    try:
+        network = Network.from_architecture(architecture)
+    except ModelFileError:
+        raise
+    except RanvierError as error:
+        raise damaged(path, f"its layers do not fit together: {error.headline}") from error
+    if network.input_shape is None:
+        raise damaged(path, "its architecture has no input shape")
+    return network
+
+
+def _compare(container: Container, network: Network) -> None:
+    """The architecture's parameters against the file's tensors, by names, shapes and dtypes."""
+    path, present, declared = container.path, container.tensors(), network.declared
+    missing = [name for name in declared if name not in present]
+    extra = [name for name in present if name not in declared]
+    if missing:
+        raise damaged(path, f"the tensor {missing[0]!r} is missing")
+    if extra:
+        raise damaged(path, f"it holds the tensor {extra[0]!r:.80}, which no layer has")
+    for name, parameter in declared.items():
+        expected = (network.dtype, parameter.shape)
+        if present[name] != expected:
+            dtype, shape = present[name]
+            raise damaged(
+                path,
+                f"the tensor {name!r} is {dtype}{show_shape(shape)}, "
+                f"the architecture asks for {network.dtype}{show_shape(parameter.shape)}",
+            )

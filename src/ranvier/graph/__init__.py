@@ -1,0 +1,1 @@
+"""Graphs as things to work on: gradient, simplification, the law, printing."""

@@ -1,0 +1,94 @@
+"""Things that can be written down and made again: layers, losses, optimizers, metrics.
+
+Their constructor arguments are kept as attributes of the same names; from these come the
+configuration in a model file and the way they print.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Self
+
+from ranvier.foundation.errors import ArgumentError
+
+
+class Configured:
+    """Base of everything that is described by its constructor arguments.
+
+    A subclass keeps each argument in an attribute of the same name, as a number, text, boolean,
+    None, list of these, or another :class:`Configured`.
+
+    Example:
+        >>> class Shift(Configured):
+        ...     def __init__(self, by, wrap=False):
+        ...         self.by = by
+        ...         self.wrap = wrap
+        >>> Shift(3).config(), Shift.from_config({"by": 3, "wrap": True}).describe()
+        ({'by': 3, 'wrap': False}, 'Shift(3, wrap=True)')
+    """
+
+    @classmethod
+    def _arguments(cls) -> dict[str, inspect.Parameter]:
+        if cls.__init__ is object.__init__:
+            return {}
+        return dict(list(inspect.signature(cls.__init__).parameters.items())[1:])
+
+    def _kept(self, name: str) -> Any:
+        try:
+            return getattr(self, name)
+        except AttributeError as error:
+            raise ArgumentError(
+                f"{type(self).__name__} does not keep its argument {name}.",
+                happened=f"it has no attribute {name}",
+                needed="every constructor argument in an attribute of the same name",
+                fix=f"write self.{name} = {name} in __init__",
+            ) from error
+
+    def config(self) -> dict[str, Any]:
+        """The constructor arguments, ready for JSON."""
+        return {name: _plain(self._kept(name)) for name in self._arguments()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make it from :meth:`config`; nothing may be missing, nothing left over.
+
+        Raises:
+            ArgumentError: for other keys, or values that the constructor refuses.
+        """
+        known = cls._arguments()
+        if not isinstance(config, Mapping) or set(config) != set(known):
+            found = list(config) if isinstance(config, Mapping) else type(config).__name__
+            raise ArgumentError(
+                f"A configuration of {cls.__name__} has other arguments than {cls.__name__}.",
+                happened=f"it holds {found!r:.200}",
+                needed=f"exactly {list(known)}",
+                fix="take it from config(), unchanged",
+            )
+        return cls(**config)
+
+    def describe(self) -> str:
+        """How it would be written in Python, arguments at their defaults left out."""
+        parts = []
+        for name, argument in self._arguments().items():
+            value = self._kept(name)
+            if argument.default is inspect.Parameter.empty:
+                parts.append(_written(value))
+            elif _plain(value) != _plain(argument.default):
+                parts.append(f"{name}={_written(value)}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Configured):
+        return {"name": type(value).__name__, "config": value.config()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _written(value: Any) -> str:
+    return value.describe() if isinstance(value, Configured) else repr(value)

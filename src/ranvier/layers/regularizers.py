@@ -1,0 +1,71 @@
+"""Penalties on weights that are added to the loss."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import ranvier.ops as ops
+from ranvier.foundation.errors import ArgumentError
+from ranvier.foundation.registry import Registry
+from ranvier.layers.arguments import number
+from ranvier.layers.configured import Configured
+from ranvier.ops import Tensor
+
+REGULARIZERS: Registry[type[Regularizer]] = Registry("regularizer")
+
+
+class Regularizer(Configured):
+    """A penalty on one parameter: a function from its values to one number."""
+
+    @abstractmethod
+    def __call__(self, weight: Tensor) -> Any:
+        """The penalty. **Shapes**: ``weight: any -> ()``"""
+
+
+@REGULARIZERS.register("L2")
+class L2(Regularizer):
+    """The sum of squares (ridge, weight decay as a penalty).
+
+    Formula: ``factor * sum(weight ** 2)``, as in Keras: its gradient is ``2 * factor * weight``.
+
+    Args:
+        factor: how strong it is, at least 0.
+
+    Raises:
+        ArgumentError: if factor is negative or not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> float(L2(0.5)(np.array([1.0, 2.0])))
+        2.5
+    """
+
+    def __init__(self, factor: float = 0.01) -> None:
+        self.factor = number("L2", "factor", factor, 0.0)
+
+    def __call__(self, weight: Tensor) -> Any:
+        """The penalty. **Shapes**: ``weight: any -> ()``"""
+        return ops.multiply(self.factor, ops.sum(ops.multiply(weight, weight)))
+
+
+def regularizer_from(
+    place: str, name: str, value: Regularizer | Mapping[str, Any] | None
+) -> Regularizer | None:
+    """A regularizer as it is, or made from ``{"name": ..., "config": {...}}`` of a model file.
+
+    Raises:
+        ArgumentError: for anything else.
+        UnknownNameError: for a name that is not registered.
+    """
+    if value is None or isinstance(value, Regularizer):
+        return value
+    if isinstance(value, Mapping) and set(value) == {"name", "config"}:
+        return REGULARIZERS[str(value["name"])].from_config(value["config"])
+    raise ArgumentError(
+        f"{place}: the argument {name} is not understood.",
+        happened=f"{name} is {value!r:.80}",
+        needed="a regularizer such as L2(1e-4), or None",
+        fix=f"write {name}=L2(1e-4)",
+    )

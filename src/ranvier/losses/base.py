@@ -1,0 +1,122 @@
+"""What a loss is: a function of outputs and targets, and what it can read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from ranvier.foundation.errors import ArgumentError, DTypeError, ShapeError
+from ranvier.foundation.registry import Registry
+from ranvier.foundation.shapes import N, Shape, show_shape
+from ranvier.layers.configured import Configured
+from ranvier.ops import Tensor
+from ranvier.ops.value import shape_of
+
+LOSSES: Registry[type[Loss]] = Registry("loss")
+
+
+class Loss(Configured):
+    """Base of all losses.
+
+    Attributes:
+        name: how it is asked for by name.
+        reads: ``"classes"``, ``"numbers"``, or None for both.
+        logits_of: the activation whose input the loss reads, such as ``"softmax"``; a network that
+            ends in this activation is trained on what comes before it. None: it reads outputs.
+    """
+
+    name: ClassVar[str] = ""
+    reads: ClassVar[str | None] = None
+    logits_of: ClassVar[str | None] = None
+
+    @abstractmethod
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Any:
+        """The loss of each row. **Shapes**: ``outputs: (N, ...), targets: (N, ...) -> (N,)``"""
+
+    @abstractmethod
+    def check(
+        self,
+        output_shape: tuple[int, ...],
+        target_shape: tuple[int, ...],
+        target_kind: str,
+        classes: int | None = None,
+    ) -> None:
+        """Check once, before training, that a network's outputs fit the targets.
+
+        Args:
+            output_shape: of the network, without the batch axis.
+            target_shape: of the targets, without the batch axis; ``()`` for classes.
+            target_kind: ``"classes"`` or ``"numbers"``.
+            classes: how many classes there are.
+
+        Raises:
+            ShapeError: if the shapes do not fit; nothing is broadcast silently.
+            DTypeError: if the loss does not read such targets.
+        """
+
+    def takes_logits(self, last_activation: str | None) -> bool:
+        """Whether a network ending in this activation is trained on the activation's input.
+
+        Raises:
+            ArgumentError: if the loss includes another activation than the network ends in.
+        """
+        if self.logits_of is None or last_activation not in ("softmax", "sigmoid"):
+            return False
+        if last_activation == self.logits_of:
+            return True
+        raise ArgumentError(
+            f"The loss {self.name} does not fit a network that ends in {last_activation}.",
+            happened=f"the last layer's activation is {last_activation}",
+            needed=f"{self.logits_of}, or no activation: the loss includes {self.logits_of}",
+            fix="leave the last layer's activation out, or choose the loss mean_squared_error",
+        )
+
+    def _check_kind(self, target_kind: str) -> None:
+        if self.reads is None or target_kind == self.reads:
+            return
+        remedy = (
+            "give y as floats, for example y.astype('float32'), or use the loss cross_entropy"
+            if self.reads == "numbers"
+            else "give y as integers or texts, or use the loss mean_squared_error"
+        )
+        raise DTypeError(
+            f"The loss {self.name} cannot read the targets.",
+            happened=f"y holds {target_kind}",
+            needed=self.reads,
+            fix=remedy,
+        )
+
+
+def check_same_shape(name: str, outputs: Tensor, targets: Tensor) -> None:
+    """Refuse outputs and targets of different shapes.
+
+    Raises:
+        ShapeError: rather than broadcasting (N, 1) against (N,).
+    """
+    if shape_of(outputs) != shape_of(targets):
+        raise does_not_fit(name, shape_of(outputs), shape_of(targets), "the same shape for both")
+
+
+def check_same_axes(
+    name: str, output_shape: tuple[int, ...], target_shape: tuple[int, ...]
+) -> None:
+    """The same check before training, on shapes without the batch axis.
+
+    Raises:
+        ShapeError: if they differ.
+    """
+    if output_shape != target_shape:
+        raise does_not_fit(name, (N, *output_shape), (N, *target_shape), "the same shape for both")
+
+
+def does_not_fit(name: str, outputs: Shape, targets: Shape, needed: str) -> ShapeError:
+    """The error for outputs and targets whose shapes do not fit a loss or metric."""
+    fix = "give the last layer as many units as a row of y has numbers"
+    if len(outputs) == 2 and len(targets) == 1:
+        fix = "give y one column for each output: y.reshape(-1, 1) for one"
+    return ShapeError(
+        f"{name} cannot compare outputs {show_shape(outputs)} with targets {show_shape(targets)}.",
+        happened=f"outputs have shape {show_shape(outputs)}, targets {show_shape(targets)}",
+        needed=needed,
+        fix=fix,
+    )

@@ -1,0 +1,101 @@
+"""From what a user writes (a name, a loss, nothing) to the loss that is trained."""
+
+from __future__ import annotations
+
+from ranvier.foundation.errors import ArgumentError, UnknownNameError, did_you_mean
+from ranvier.losses.base import LOSSES, Loss
+
+#: A family of two: binary for one output and two classes, else categorical.
+CROSS_ENTROPY = "cross_entropy"
+
+
+def resolve(
+    spec: str | Loss | None,
+    output_shape: tuple[int, ...],
+    target_kind: str,
+    classes: int | None = None,
+    last_activation: str | None = None,
+) -> Loss:
+    """The loss that is meant.
+
+    Args:
+        spec: a loss, its name, or None: cross-entropy for classes, mean squared error for numbers.
+        output_shape: of the network, without the batch axis.
+        target_kind: ``"classes"`` or ``"numbers"``.
+        classes: how many classes there are.
+        last_activation: of the network; a loss that includes another one is refused.
+
+    Raises:
+        UnknownNameError: for a name that is not known.
+        ArgumentError: for something else than a name or a loss, or a loss that does not fit the
+            last activation.
+
+    Example:
+        >>> resolve("cross_entropy", (1,), "classes", 2), resolve(None, (3,), "numbers")
+        (BinaryCrossEntropy(), MeanSquaredError())
+    """
+    if spec is None:
+        spec = CROSS_ENTROPY if target_kind == "classes" else "mean_squared_error"
+    if isinstance(spec, str):
+        loss = _named(spec, output_shape, target_kind, classes)
+    elif isinstance(spec, Loss):
+        loss = spec
+    else:
+        raise ArgumentError(
+            "The argument loss is not understood.",
+            happened=f"loss is {spec!r:.80}",
+            needed="a name, a Loss such as MeanSquaredError(), or None",
+            fix='write for example loss="cross_entropy"',
+        )
+    loss.takes_logits(last_activation)
+    return loss
+
+
+def _named(name: str, output_shape: tuple[int, ...], target_kind: str, classes: int | None) -> Loss:
+    if name == CROSS_ENTROPY:
+        several_labels = target_kind == "numbers"
+        binary = several_labels or (output_shape == (1,) and classes in (None, 2))
+        name = "binary_cross_entropy" if binary else "categorical_cross_entropy"
+    if name not in LOSSES:
+        raise UnknownNameError(
+            f"There is no loss called {name!r}.",
+            happened=f"{name!r} is not known",
+            needed="the name of a registered loss",
+            fix=did_you_mean(name, [CROSS_ENTROPY, *LOSSES]),
+        )
+    return LOSSES[name]()
+
+
+def kind_read_by(spec: str | Loss | None) -> str | None:
+    """``"classes"``, ``"numbers"``, or None if the loss reads both or is not chosen yet.
+
+    Example:
+        >>> kind_read_by("mse"), kind_read_by("cross_entropy"), kind_read_by(None)
+        ('numbers', 'classes', None)
+    """
+    if isinstance(spec, Loss):
+        return spec.reads
+    if spec == CROSS_ENTROPY:
+        return "classes"
+    return LOSSES[spec].reads if spec is not None and spec in LOSSES else None
+
+
+def choice_notes(
+    spec: str | Loss | None, loss: Loss, last_activation: str | None
+) -> tuple[str, ...]:
+    """Plain sentences about what was chosen for the user.
+
+    Example:
+        >>> choice_notes(None, LOSSES["mse"](), None)
+        ('The loss is mean_squared_error, chosen because y holds numbers.',)
+    """
+    notes = []
+    if spec is None:
+        kind = "numbers" if loss.name == "mean_squared_error" else "classes"
+        notes.append(f"The loss is {loss.name}, chosen because y holds {kind}.")
+    if loss.takes_logits(last_activation):
+        notes.append(
+            f"The network ends in {last_activation}, which {loss.name} includes: "
+            f"it is trained on the input of {last_activation}."
+        )
+    return tuple(notes)

@@ -1,0 +1,7 @@
+"""Models: the facade people use. It delegates to the rooms above and decides nothing itself."""
+
+from ranvier.models.callbacks import EarlyStopping
+from ranvier.models.load import load
+from ranvier.models.sequential import Sequential
+
+__all__ = ["EarlyStopping", "Sequential", "load"]
