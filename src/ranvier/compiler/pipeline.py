@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ranvier.compiler.fuse import Fused, fuse
-from ranvier.compiler.groups import Group, show_group
+from ranvier.compiler.groups import Buffer, Group, show_group
 from ranvier.compiler.normalize import normalize, refuse_unlowered
 from ranvier.compiler.plan import MemoryPlan, add_scratch, order_groups, plan_memory
 from ranvier.graph.check import check
@@ -31,6 +31,8 @@ class Request:
         capacity: the longest that each symbolic extent gets.
         panel: columns of a product's panel on the target, by dtype.
         start: bytes of the arena that are taken already.
+        guard: the place of an output that must be finite before any state is changed.
+        shared: buffers of another program in the same arena, by input name.
     """
 
     graph: Graph
@@ -39,6 +41,8 @@ class Request:
     capacity: Mapping[str, int]
     panel: Mapping[str, int]
     start: int = 0
+    guard: int | None = None
+    shared: Mapping[str, Buffer] = field(default_factory=dict)
 
 
 @dataclass
@@ -51,6 +55,12 @@ class Planned:
     groups: list[Group]
     memory: MemoryPlan
     passes: list[tuple[str, str, float]] = field(default_factory=list)
+
+    @property
+    def guard(self) -> Buffer | None:
+        """The scalar that is checked before any state changes."""
+        place = self.request.guard
+        return None if place is None else self.fused.outputs[place]
 
     def show_passes(self) -> str:
         """The text that each pass left, in order."""
@@ -90,7 +100,12 @@ def compile_plan(request: Request) -> Planned:
     graph = log.run("normalize", lambda: check(normalize(graph, request.data), "normalize"), show)
     roles = {v.name: "data" if v.name in request.data else "state" for v in graph.inputs}
     fused = log.run("fuse", lambda: fuse(graph, roles, request.updates), _show_fused)
-    groups = log.run("order", lambda: order_groups(fused, request.updates), _show_order)
+    for name, buffer in request.shared.items():
+        if name in fused.inputs:
+            fused.inputs[name].offset = buffer.offset
+    groups = log.run(
+        "order", lambda: order_groups(fused, request.updates, request.guard), _show_order
+    )
     add_scratch(groups, request.panel)
     memory = log.run(
         "memory",

@@ -51,8 +51,15 @@ class MemoryPlan:
 # --- order and updates in place
 
 
-def order_groups(fused: Fused, updates: Mapping[int, str]) -> list[Group]:
-    """Groups in an order that respects data and updates in place; adds copies where needed."""
+def order_groups(
+    fused: Fused, updates: Mapping[int, str], guard: int | None = None
+) -> list[Group]:
+    """Groups in an order that respects data and updates in place; adds copies where needed.
+
+    Args:
+        updates: from the place of an output to the state that it replaces.
+        guard: the place of an output that is checked before any state changes.
+    """
     groups = list(fused.groups)
     writer = {id(b): g for g in groups for b in g.writes()}
     for group in groups:
@@ -63,7 +70,8 @@ def order_groups(fused: Fused, updates: Mapping[int, str]) -> list[Group]:
         new, state = fused.outputs[place], fused.inputs[name]
         if new is state:
             continue
-        if not _take_place(groups, writer[id(new)], new, state):
+        first = None if guard is None else writer[id(fused.outputs[guard])]
+        if not _take_place(groups, writer[id(new)], new, state, first):
             copies.append((new, state))
     last = len(groups)
     for new, state in copies:
@@ -78,9 +86,18 @@ def order_groups(fused: Fused, updates: Mapping[int, str]) -> list[Group]:
     return _sorted(groups)
 
 
-def _take_place(groups: Sequence[Group], writer: Group, new: Buffer, state: Buffer) -> bool:
-    """Let ``new`` be stored over ``state`` if every reader of the old value can come first."""
+def _take_place(
+    groups: Sequence[Group], writer: Group, new: Buffer, state: Buffer, first: Group | None
+) -> bool:
+    """Let ``new`` be stored over ``state`` if every reader of the old value can come first.
+
+    Args:
+        first: the group that computes the guarded number; it must come before the update too.
+    """
+    if first is writer:
+        return False
     readers = [g for g in groups if any(b is state for b in g.reads())]
+    readers += [first] if first is not None else []
     if any(g is writer for g in readers) and not _element_by_element(writer, new, state):
         return False
     added = []

@@ -19,7 +19,7 @@ def logits_of_probabilities(outputs: NDArray[Any], activation: str | None) -> ND
     """
     information = np.finfo(outputs.dtype)
     if activation == "softmax":
-        return np.log(np.maximum(outputs, information.tiny))
+        return np.asarray(np.log(np.maximum(outputs, information.tiny)), outputs.dtype)
     if activation == "sigmoid":
         inside = np.clip(outputs, information.tiny, 1.0 - information.epsneg)
         return np.asarray(np.log(inside) - np.log1p(-inside), outputs.dtype)

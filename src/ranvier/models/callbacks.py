@@ -100,7 +100,8 @@ def monitor_of(
 
 
 def _monitor(wish: EarlyStopping, available: Sequence[str]) -> tuple[Monitor, tuple[str, ...]]:
-    metric, notes = wish.metric, ()
+    metric = wish.metric
+    notes: tuple[str, ...] = ()
     if metric not in available and metric.removeprefix("val_") in available:
         metric = metric.removeprefix("val_")
         notes = (f"Without validation data EarlyStopping watches {metric!r}, not {wish.metric!r}.",)

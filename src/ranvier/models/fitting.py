@@ -200,4 +200,3 @@ def _split(
         )
     classes = targets.values if targets.kind == "classes" else None
     return train_test_split(len(targets.values), float(fraction), seed, classes)
-

@@ -70,9 +70,7 @@ def plan_fit(
     monitor, said = monitor_of(callbacks, names)
     preparation = learnt(data, known)
     notes = (*data.notes, *losses.choice_notes(loss, chosen, last), *said)
-    return FitPlan(
-        data, chosen, optimizers.resolve(optimizer), found, monitor, preparation, notes
-    )
+    return FitPlan(data, chosen, optimizers.resolve(optimizer), found, monitor, preparation, notes)
 
 
 def resolve_metrics(

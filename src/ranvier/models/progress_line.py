@@ -7,7 +7,7 @@ an epoch for thousands of epochs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from ranvier.foundation.errors import ArgumentError
@@ -101,6 +101,11 @@ class ProgressLine:
             self._last_epoch = progress.epoch
             self._stream.write(progress_text(progress) + "\n")
             self._stream.flush()
+
+    def say(self, sentences: Sequence[str]) -> None:
+        """Write sentences that stay, one a line."""
+        for sentence in sentences:
+            self._stream.write(sentence + "\n")
 
     def finish(self, text: str) -> None:
         """End with a line that stays."""

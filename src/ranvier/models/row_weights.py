@@ -57,7 +57,7 @@ def row_weights(
             fix="give the rows to learn from a weight above 0",
         )
     weights = weights / largest
-    return weights / weights.mean()
+    return np.asarray(weights / weights.mean(), np.float64)
 
 
 def check_sample_weight(sample_weight: object, rows: int) -> NDArray[np.float64] | None:

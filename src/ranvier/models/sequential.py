@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from ranvier.compiler.plan import MemoryPlan
 from ranvier.data.preparation import Preparation
 from ranvier.foundation.errors import ArgumentError, NotBuiltError
 from ranvier.graph.show import show
@@ -62,7 +63,7 @@ class Sequential:
         self.network = network
         self.preparation: Preparation | None = None
         self._loss: Loss | None = None
-        self._memory: Any = None
+        self._memory: MemoryPlan | None = None
         self._programs: dict[str, PredictionProgram] = {}
 
     @classmethod
@@ -88,6 +89,16 @@ class Sequential:
     def built(self) -> bool:
         """Whether shapes are known and parameters exist."""
         return self.network.built
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss of the last fit, or None."""
+        return self._loss
+
+    @property
+    def memory(self) -> MemoryPlan | None:
+        """The plan of the last program's memory, or None before there is one."""
+        return self._memory
 
     def build(self, input_shape: tuple[int, ...], seed: int = 0) -> Self:
         """Fix the shape of one example and draw the first weights; `fit` does it by itself.
@@ -167,10 +178,12 @@ class Sequential:
             sample_weight, class_weight, shuffle, seed, engine,
         )  # fmt: skip
         program, plan = self._program(request)
-        history = program.run(epochs, on_progress=both(line, on_progress), time_limit=time_limit)
-        history.notes = [*plan.notes, *history.notes]
         if line is not None:
-            line.finish("\n".join([*history.notes, final_text(history)]))
+            line.say(plan.notes)
+        history = program.run(epochs, on_progress=both(line, on_progress), time_limit=time_limit)
+        if line is not None:
+            line.finish("\n".join([final_text(history), *history.notes]))
+        history.notes = [*plan.notes, *history.notes]
         return history
 
     def training_program(
@@ -212,7 +225,7 @@ class Sequential:
         """
         self._check_built("predict")
         array = examples(x, "X")
-        check_input_shape("X", array.shape[1:], self.network.input_shape)
+        check_input_shape("X", array.shape[1:], self.network.input_shape or ())
         one_of("predict", "engine", engine, ENGINES)
         if engine not in self._programs:
             self._programs[engine] = PredictionProgram(self.network, engine=engine)

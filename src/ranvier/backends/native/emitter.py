@@ -311,11 +311,14 @@ class Emitter:
             for (type_, first), last in zip(carried, following, strict=True)
         ]
 
-    def when(self, condition: str, body: Callable[[], None]) -> None:
-        """Run the body only where an i1 holds."""
+    def when(
+        self, condition: str, body: Callable[[], None], returns: bool = False
+    ) -> None:
+        """Run the body only where an i1 holds; a body that returns from the function says so."""
         yes, end = self.fresh_label("then"), self.fresh_label("end")
         self.do(f"br i1 {condition}, label %{yes}, label %{end}")
         self.label(yes)
         body()
-        self.do(f"br label %{end}")
+        if not returns:
+            self.do(f"br label %{end}")
         self.label(end)

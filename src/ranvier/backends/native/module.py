@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from ranvier.backends.native.emitter import Emitter, Operand
+from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.expressions import Arguments
 from ranvier.backends.native.nests import emit_columns, emit_rows
 from ranvier.backends.native.products import ProductNest
@@ -44,21 +44,26 @@ class ModuleWriter:
         return "\n".join(parts)
 
     def add_program(self, name: str, planned: Planned) -> None:
-        """Add ``void @name(ptr arena, ptr data, ptr rows, i64 count...)`` that runs all groups once.
+        """Add ``@name(ptr arena, ptr data, ptr rows, i64 count...)`` that runs all groups once.
 
         ``data`` points to (pointer, row stride in elements) pairs, one for each data input in the
-        order of the graph's inputs; counts come in the order of the extents' names.
+        order of the graph's inputs; counts come in the order of the extents' names. A program
+        with a guard gives i32: 1 if the guarded number was not finite, and then no state changed.
         """
         extents = sorted(planned.request.capacity)
         counts = "".join(f", i64 %count{k}" for k in range(len(extents)))
+        guard = planned.guard
+        result = "void" if guard is None else "i32"
         f = Emitter(
-            f"define internal void @{name}(ptr %arena, ptr %data, ptr %rows{counts})",
+            f"define internal {result} @{name}(ptr %arena, ptr %data, ptr %rows{counts})",
             self.declarations,
         )
         sources = [v.name for v in planned.graph.inputs if v.name in planned.request.data]
         for group in planned.groups:
             self._call_group(f, group, planned, extents, sources)
-        f.do("ret void")
+            if guard is not None and any(b is guard for b in group.writes()):
+                _leave_unless_finite(f, guard)
+        f.do("ret void" if guard is None else "ret i32 0")
         self.function(name, f.text())
 
     def _call_group(
@@ -121,3 +126,12 @@ def _buffers(group: Group) -> list[Buffer]:
     if group.scratch is not None:
         found.setdefault(group.scratch)
     return list(found)
+
+
+def _leave_unless_finite(f: Emitter, guard: Buffer) -> None:
+    """Give up the step, before anything is updated, if its loss is NaN or infinite."""
+    type_ = Type(guard.dtype)
+    number = f.load(type_, f.at("%arena", guard.offset))
+    nothing = f.binary("fsub", type_, number, number)  # 0 for finite numbers, else NaN
+    bad = f.compare("uno", type_, nothing, nothing)
+    f.when(bad, lambda: f.do("ret i32 1"), returns=True)

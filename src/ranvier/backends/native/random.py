@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
 from ranvier.foundation.random import (
     FEISTEL_ROUNDS,
@@ -74,19 +76,10 @@ def _mix(f: Emitter, x: str) -> str:
     return x
 
 
-def emit_permuted_row(
-    f: Emitter, keys: list[str], left_bits: str, right_bits: str, rows: str, position: Operand
-) -> str:
-    """The row at a position of an epoch's order (see ``permuted_rows``).
-
-    Args:
-        keys: round keys as i32; the last one is the rotation, reduced by the number of rows (i64).
-        left_bits: bits of the left half, i64.
-        right_bits: bits of the right half, i64.
-        rows: number of rows, i64.
-        position: from 0, i64.
-    """
-    shifted = f.add(position, keys[-1])
+def emit_permuted_row(f: Emitter, keys: PermutationKeys, rows: str, position: Operand) -> str:
+    """The row at a position of an epoch's order (see ``permuted_rows``), all of them i64."""
+    left_bits, right_bits = keys.left_bits, keys.right_bits
+    shifted = f.add(position, keys.rotation)
     inside = f.icmp("slt", shifted, rows)
     less = f.sub(shifted, rows)
     first = f.op(f"select i1 {inside}, i64 {shifted}, i64 {less}")
@@ -103,7 +96,7 @@ def emit_permuted_row(
     right = f.binary("and", Type("int32"), f.op(f"trunc i64 {value} to i32"), right_mask)
     for number in range(FEISTEL_ROUNDS):
         source, mask = (right, left_mask) if number % 2 == 0 else (left, right_mask)
-        noise = _mix(f, f.op(f"add i32 {source}, {keys[number]}"))
+        noise = _mix(f, f.op(f"add i32 {source}, {keys.rounds[number]}"))
         noise = f.op(f"and i32 {noise}, {mask}")
         if number % 2 == 0:
             left = f.op(f"xor i32 {left}, {noise}")
@@ -123,3 +116,36 @@ def _mask(f: Emitter, bits: str) -> str:
     power = f.op(f"shl i64 1, {bits}")
     ones = f.op(f"sub i64 {power}, 1")
     return f.op(f"trunc i64 {ones} to i32")
+
+
+@dataclass(frozen=True)
+class PermutationKeys:
+    """What an epoch's order of rows depends on, as values in the text."""
+
+    rounds: list[str]
+    rotation: str
+    left_bits: str
+    right_bits: str
+
+
+def emit_permutation_keys(f: Emitter, seed: str, epoch: str, rows: str) -> PermutationKeys:
+    """Keys of one epoch's permutation (see ``permutation_keys`` and ``half_bits``)."""
+    high = f.op(f"lshr i64 {seed}, 32")
+    low_word, high_word, number = (f.op(f"trunc i64 {x} to i32") for x in (seed, high, epoch))
+    state = _mix(f, f.op(f"add i32 {number}, {_signed(WEYL[0])}"))
+    state = _mix(f, f.op(f"xor i32 {high_word}, {state}"))
+    state = _mix(f, f.op(f"xor i32 {low_word}, {state}"))
+    keys = []
+    for count in range(FEISTEL_ROUNDS + 1):
+        state = _mix(f, f.op(f"add i32 {state}, {_signed(WEYL[0] * (count + 1))}"))
+        keys.append(state)
+    wide = f.op(f"zext i32 {keys[-1]} to i64")
+    rotation = f.op(f"urem i64 {wide}, {rows}")
+    f.declarations.add("declare i64 @llvm.ctlz.i64(i64, i1)")
+    less = f.sub(rows, 1)
+    zeros = f.op(f"call i64 @llvm.ctlz.i64(i64 {less}, i1 false)")
+    found = f.sub(64, zeros)
+    small = f.icmp("slt", found, 2)
+    bits = f.op(f"select i1 {small}, i64 2, i64 {found}")
+    right = f.op(f"lshr i64 {bits}, 1")
+    return PermutationKeys(keys[:-1], rotation, str(f.sub(bits, right)), right)

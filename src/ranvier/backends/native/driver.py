@@ -1,0 +1,364 @@
+"""The loops around a step as LLVM text: epochs, batches, validation, history, the monitor.
+
+Python is not entered while they run. Everything that may change is in the control block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ranvier.backends import control
+from ranvier.backends.native.emitter import Emitter, Operand, Type
+from ranvier.backends.native.modes import emit_flush, emit_restore
+from ranvier.backends.native.random import emit_permutation_keys, emit_permuted_row
+from ranvier.backends.native.target import Target
+
+F64, I64 = Type("float64"), Type("int64")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A scalar in the arena: its offset and dtype."""
+
+    offset: int
+    dtype: str
+
+
+@dataclass(frozen=True)
+class TrainingLayout:
+    """What the loops must know of the programs that they call.
+
+    Attributes:
+        loss: where a step leaves its loss.
+        terms: where a step leaves the sums and counts of its metrics.
+        validation_terms: the same of a validation batch; the first pair is the loss.
+        step_real, step_number, seed, rate: scalars that a step reads, where it does.
+        parameters: first byte and length of all parameters, which lie together.
+    """
+
+    loss: Place
+    terms: tuple[Place, ...]
+    validation_terms: tuple[Place, ...]
+    step_real: Place | None
+    step_number: Place | None
+    seed: Place | None
+    rate: Place | None
+    parameters: tuple[int, int]
+
+    @property
+    def columns(self) -> int:
+        """Numbers in one epoch's line of the history."""
+        return 1 + len(self.terms) // 2 + len(self.validation_terms) // 2
+
+    @property
+    def sums(self) -> int:
+        """Running sums that the control block holds."""
+        return max(len(self.terms), len(self.validation_terms), 1)
+
+
+class _Driver:
+    """One exported function ``void @name(ptr control, ptr arena)``."""
+
+    def __init__(self, name: str, declarations: set[str], target: Target) -> None:
+        self.f = Emitter(f"define void @{name}(ptr %control, ptr %arena)", declarations)
+        self.target = target
+        self.mode = emit_flush(self.f, target)
+
+    def get(self, name: str) -> str:
+        """Load a word of the control block."""
+        type_ = F64 if name in control.REALS else I64
+        return self.f.load(type_, self.f.at("%control", control.word(name), "int64"))
+
+    def put(self, name: str, value: Operand) -> None:
+        """Store a word of the control block."""
+        type_ = F64 if name in control.REALS else I64
+        self.f.store(type_, str(value), self.f.at("%control", control.word(name), "int64"))
+
+    def sum_at(self, number: int) -> str:
+        """The address of a running sum."""
+        return self.f.at("%control", control.FIRST_SUM + number, "int64")
+
+    def read(self, place: Place) -> str:
+        """A scalar of the arena as float64."""
+        number = self.f.load(Type(place.dtype), self.f.at("%arena", place.offset))
+        if place.dtype == "float64":
+            return number
+        return self.f.convert("fpext", Type(place.dtype), F64, number)
+
+    def write(self, place: Place | None, value: str) -> None:
+        """Set a scalar that a step reads."""
+        if place is not None:
+            self.f.store(Type(place.dtype), value, self.f.at("%arena", place.offset))
+
+    def clear_sums(self, count: int) -> None:
+        """Running sums start from zero."""
+        for number in range(count):
+            self.f.store(F64, "0.0", self.sum_at(number))
+
+    def add_terms(self, terms: Sequence[Place]) -> None:
+        """Add a batch's terms to the running sums."""
+        for number, place in enumerate(terms):
+            address = self.sum_at(number)
+            total = self.f.binary("fadd", F64, self.f.load(F64, address), self.read(place))
+            self.f.store(F64, total, address)
+
+    def ratios(self, pairs: int) -> list[str]:
+        """Each sum divided by its count."""
+        out = []
+        for pair in range(pairs):
+            total = self.f.load(F64, self.sum_at(2 * pair))
+            count = self.f.load(F64, self.sum_at(2 * pair + 1))
+            out.append(self.f.binary("fdiv", F64, total, count))
+        return out
+
+    def in_order(self, rows: str, first: Operand, count: Operand) -> None:
+        """Row numbers that simply go up."""
+        f = self.f
+
+        def one(i: Operand, _: list[str]) -> None:
+            f.store(I64, str(f.add(first, i)), f.at(rows, i, "int64"))
+
+        f.loop(count, one)
+
+    def finish(self) -> str:
+        """Restore the processor's mode and return the text."""
+        emit_restore(self.f, self.target, self.mode)
+        self.f.do("ret void")
+        return self.f.text()
+
+
+def emit_batches(
+    driver: _Driver, rows: str, size: str, body: Callable[[Operand, str], None]
+) -> None:
+    """All rows in order, ``size`` at a time; body(first row, count)."""
+    f = driver.f
+
+    def one(batch: Operand, _: list[str]) -> None:
+        first = f.op(f"mul nsw i64 {batch}, {size}")
+        count = str(f.minimum_int(f.sub(rows, first), size))
+        body(first, count)
+
+    whole = f.op(f"add i64 {rows}, {size}")
+    batches = f.op(f"sdiv i64 {f.sub(whole, 1)}, {size}")
+    f.loop(batches, one)
+
+
+def emit_prediction(
+    declarations: set[str], target: Target, output: Place, row: int, length: int, size: int
+) -> str:
+    """``predict``: batch after batch through ``@forward``, results to the caller's array.
+
+    Args:
+        output: where a batch's results lie.
+        row: elements from row to row there.
+        length: elements of a row that count.
+        size: bytes of an element.
+    """
+    driver = _Driver("predict", declarations, target)
+    f = driver.f
+    numbers = _pointer(driver, "row_numbers")
+    data, out = _pointer(driver, "data"), _pointer(driver, "outputs")
+    declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+
+    def batch(first: Operand, count: str) -> None:
+        driver.in_order(numbers, first, count)
+        f.do(f"call void @forward(ptr %arena, ptr {data}, ptr {numbers}, i64 {count})")
+
+        def copy(i: Operand, _: list[str]) -> None:
+            source = f.at("%arena", f.add(output.offset, f.mul(row * size, i)))
+            target_ = f.at(out, f.mul(length * size, f.add(first, i)))
+            f.do(
+                f"call void @llvm.memcpy.p0.p0.i64(ptr {target_}, ptr {source}, "
+                f"i64 {length * size}, i1 false)"
+            )
+
+        f.loop(count, copy)
+        driver.put("rows_done", f.add(first, count))
+
+    emit_batches(driver, driver.get("rows"), driver.get("batch_size"), batch)
+    return driver.finish()
+
+
+def _pointer(driver: _Driver, name: str) -> str:
+    # Loaded as a pointer: arithmetic on integers that become pointers is not safe in LLVM.
+    f = driver.f
+    return f.op(f"load ptr, ptr {f.at('%control', control.word(name), 'int64')}, align 8")
+
+
+def _validate(driver: _Driver, terms: Sequence[Place]) -> None:
+    f = driver.f
+    driver.clear_sums(len(terms))
+    numbers, data = _pointer(driver, "row_numbers"), _pointer(driver, "validation_data")
+
+    def batch(first: Operand, count: str) -> None:
+        driver.in_order(numbers, first, count)
+        f.do(f"call void @evaluate(ptr %arena, ptr {data}, ptr {numbers}, i64 {count})")
+        driver.add_terms(terms)
+
+    emit_batches(driver, driver.get("validation_rows"), driver.get("validation_batch"), batch)
+
+
+class TrainingDriver(_Driver):
+    """``train``: epochs of steps until the last epoch, the last step, a stop, or no patience.
+
+    It calls ``i32 @step(arena, data, rows, count)``, which gives 1 for a loss that is not finite,
+    and ``void @evaluate`` of the same arguments.
+    """
+
+    def __init__(self, declarations: set[str], target: Target, layout: TrainingLayout) -> None:
+        super().__init__("train", declarations, target)
+        self.layout = layout
+
+    def emit(self) -> str:
+        """The text of the function."""
+        f = self.f
+        f.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        self._load_constants()
+        f.do("br label %epochs")
+        f.label("epochs")
+        self.epoch = self.get("epoch")
+        self._leave_if(f.icmp("sge", self.epoch, self.get("last_epoch")), control.FINISHED)
+        self.keys = emit_permutation_keys(f, self.seed, self.epoch, self.rows)
+        f.do("br label %batches")
+        f.label("batches")
+        self.batch = self.get("batch")
+        over = f.icmp("sge", self.batch, self.batch_count)
+        f.do(f"br i1 {over}, label %epoch_end, label %next_batch")
+        f.label("next_batch")
+        self._one_batch()
+        f.do("br label %batches")
+        f.label("epoch_end")
+        self._epoch_end()
+        f.do("br label %epochs")
+        f.label("leave")
+        return self.finish()
+
+    def _load_constants(self) -> None:
+        f = self.f
+        self.rows = self.get("rows")
+        self.size = self.get("batch_size")
+        self.seed = self.get("seed")
+        self.data = _pointer(self, "data")
+        self.numbers = _pointer(self, "row_numbers")
+        self.shuffle = f.icmp("ne", self.get("shuffle"), 0)
+        whole = f.op(f"add i64 {self.rows}, {self.size}")
+        batches = f.op(f"sdiv i64 {f.sub(whole, 1)}, {self.size}")
+        # A last batch of one row joins the one before: nothing can be said of one row's spread.
+        left = f.op(f"srem i64 {self.rows}, {self.size}")
+        alone = f.op(f"and i1 {f.icmp('eq', left, 1)}, {f.icmp('sgt', batches, 1)}")
+        self.batch_count = f.op(f"select i1 {alone}, i64 {f.sub(batches, 1)}, i64 {batches}")
+        self.write(self.layout.seed, self.seed)
+
+    def _leave_if(self, condition: str, status: int) -> None:
+        f = self.f
+        stay = f.fresh_label("stay")
+        go = f.fresh_label("go")
+        f.do(f"br i1 {condition}, label %{go}, label %{stay}")
+        f.label(go)
+        self.put("status", status)
+        f.do("br label %leave")
+        f.label(stay)
+
+    def _one_batch(self) -> None:
+        f = self.f
+        self._leave_if(f.icmp("ne", self._stop_word(), 0), control.STOPPED)
+        step = self.get("step")
+        self._leave_if(f.icmp("sge", step, self.get("last_step")), control.STEP_LIMIT)
+        first = f.op(f"mul nsw i64 {self.batch}, {self.size}")
+        is_last = f.icmp("eq", f.add(self.batch, 1), self.batch_count)
+        rest = f.sub(self.rows, first)
+        count = f.op(f"select i1 {is_last}, i64 {rest}, i64 {self.size}")
+        self._rows_of_batch(first, count)
+        following = str(f.add(step, 1))
+        self.write(self.layout.step_number, step)
+        self.write(self.layout.step_real, f.op(f"sitofp i64 {following} to double"))
+        self.write(self.layout.rate, self.get("learning_rate"))
+        bad = f.op(
+            f"call i32 @step(ptr %arena, ptr {self.data}, ptr {self.numbers}, i64 {count})"
+        )
+        self._leave_if(f.op(f"icmp ne i32 {bad}, 0"), control.NOT_FINITE)
+        loss = f.binary("fadd", F64, self.get("loss_sum"), self.read(self.layout.loss))
+        self.put("loss_sum", loss)
+        self.put("loss_count", f.binary("fadd", F64, self.get("loss_count"), "1.0"))
+        self.add_terms(self.layout.terms)
+        self.put("batch", f.add(self.batch, 1))
+        self.put("step", following)
+        self.put("rows_done", f.add(first, count))
+
+    def _stop_word(self) -> str:
+        place = self.f.at("%control", control.word("stop"), "int64")
+        return self.f.op(f"load atomic i64, ptr {place} monotonic, align 8")
+
+    def _rows_of_batch(self, first: str, count: str) -> None:
+        f = self.f
+        mixed, plain, end = (f.fresh_label(name) for name in ("mixed", "plain", "end"))
+        f.do(f"br i1 {self.shuffle}, label %{mixed}, label %{plain}")
+        f.label(mixed)
+
+        def one(i: Operand, _: list[str]) -> None:
+            row = emit_permuted_row(f, self.keys, self.rows, f.add(first, i))
+            f.store(I64, row, f.at(self.numbers, i, "int64"))
+
+        f.loop(count, one)
+        f.do(f"br label %{end}")
+        f.label(plain)
+        self.in_order(self.numbers, first, count)
+        f.do(f"br label %{end}")
+        f.label(end)
+
+    def _epoch_end(self) -> None:
+        f, layout = self.f, self.layout
+        line = f.op(f"mul i64 {f.sub(self.epoch, self.get('first_epoch'))}, {layout.columns}")
+        history = f.at(_pointer(self, "history"), line, "float64")
+        mean = f.binary("fdiv", F64, self.get("loss_sum"), self.get("loss_count"))
+        numbers = [mean, *self.ratios(len(layout.terms) // 2)]
+        for column, number in enumerate(numbers):
+            f.store(F64, number, f.at(history, column, "float64"))
+        if layout.validation_terms:
+            _validate(self, layout.validation_terms)
+            ratios = self.ratios(len(layout.validation_terms) // 2)
+            for column, number in enumerate(ratios, len(numbers)):
+                f.store(F64, number, f.at(history, column, "float64"))
+        self.clear_sums(layout.sums)
+        self.put("loss_sum", "0.0")
+        self.put("loss_count", "0.0")
+        self.put("batch", 0)
+        self.put("epoch", f.add(self.epoch, 1))
+        self._monitor(history)
+
+    def _monitor(self, history: str) -> None:
+        """Keep the best parameters; leave when patience is at its end."""
+        f = self.f
+        column = self.get("monitor_column")
+        watching = f.icmp("sge", column, 0)
+
+        def watch() -> None:
+            sign = self.get("monitor_sign")
+            value = f.load(F64, f.at(history, column, "float64"))
+            turned = f.binary("fmul", F64, sign, value)
+            best = f.binary("fmul", F64, sign, self.get("best_value"))
+            limit = f.binary("fsub", F64, best, self.get("tolerance"))
+            better = f.compare("olt", F64, turned, limit)
+            waited = f.op(f"select i1 {better}, i64 0, i64 {f.add(self.get('waited'), 1)}")
+            self.put("waited", waited)
+
+            def keep() -> None:
+                self.put("best_value", value)
+                self.put("best_epoch", self.epoch)
+                kept = _pointer(self, "best_parameters")
+                start, length = self.layout.parameters
+                source = f.at("%arena", start)
+                f.when(
+                    f.op(f"icmp ne ptr {kept}, null"),
+                    lambda: f.do(
+                        f"call void @llvm.memcpy.p0.p0.i64(ptr {kept}, ptr {source}, "
+                        f"i64 {length}, i1 false)"
+                    ),
+                )
+
+            f.when(better, keep)
+
+        f.when(watching, watch)
+        tired = f.icmp("sge", self.get("waited"), self.get("patience"))
+        self._leave_if(f.op(f"and i1 {watching}, {tired}"), control.NO_PATIENCE)

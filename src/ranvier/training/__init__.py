@@ -1,0 +1,1 @@
+"""Training and prediction as programs: what runs, how it is watched, what it leaves."""
