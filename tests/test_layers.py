@@ -78,9 +78,7 @@ def test_configuration_goes_through_json(case: tuple[Layer, tuple[int, ...], str
 @pytest.mark.parametrize("rows", [1, 4])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[2])
-def test_shapes_and_dtypes(
-    case: tuple[Layer, tuple[int, ...], str], dtype: str, rows: int
-) -> None:
+def test_shapes_and_dtypes(case: tuple[Layer, tuple[int, ...], str], dtype: str, rows: int) -> None:
     layer, shape, _ = copy.deepcopy(case)
     network = Network([layer], dtype)
     network.build(shape)

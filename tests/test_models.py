@@ -146,6 +146,24 @@ def test_a_fraction_is_split_by_class(iris: Dataset) -> None:
     assert "30 of 120 rows are kept for validation." in history.notes
 
 
+def test_validation_of_another_dtype_is_not_cut_off() -> None:
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.uint8)
+    model = rv.Sequential(rv.Dense(2))
+    history = model.fit(x, Y_XOR, epochs=1, validation=(X_XOR + 0.5, Y_XOR))
+    assert history["val_loss"][0] == pytest.approx(
+        model.evaluate(X_XOR + 0.5, Y_XOR)["loss"], rel=1e-5
+    )
+
+
+def test_the_reference_engine_trains_the_same(iris: Dataset) -> None:
+    native, reference = small(dtype="float64"), small(dtype="float64")
+    first = native.fit(iris.x, iris.y, epochs=3, validation=0.2)
+    second = reference.fit(iris.x, iris.y, epochs=3, validation=0.2, engine="reference")
+    for name, values in first.items():
+        assert values == pytest.approx(second[name], rel=1e-9)
+    assert reference.memory is None
+
+
 def test_the_same_seed_gives_the_same_bits(iris: Dataset) -> None:
     runs = [small() for _ in range(2)]
     histories = [run.fit(iris.x, iris.y, epochs=3, seed=5) for run in runs]
@@ -240,7 +258,16 @@ def test_targets_must_be_as_many_as_examples() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"patience": 0}, {"tolerance": -1.0}, {"tolerance": float("nan")}, {"mode": "up"}]
+    "arguments",
+    [
+        {"patience": 0},
+        {"patience": 2.5},
+        {"metric": 3},
+        {"keep_best": 1},
+        {"tolerance": -1.0},
+        {"tolerance": float("nan")},
+        {"mode": "up"},
+    ],
 )
 def test_early_stopping_checks_its_arguments(arguments: dict[str, object]) -> None:
     with pytest.raises(ArgumentError, match=next(iter(arguments))):
@@ -387,6 +414,17 @@ def test_summary_and_trace(trained: rv.Sequential) -> None:
     assert trained.memory is not None
     assert f"{trained.memory.bytes:,} byte" in text
     assert "layers.0.weight: float32(4, 16)" in trained.trace()
+    loaded = copy.deepcopy(trained)
+    assert "planned memory of the prediction program" in loaded.summary()
+
+
+def test_summary_works_without_a_native_form() -> None:
+    class Shifted(rv.Layer):
+        def forward(self, x: rv.ops.Tensor, parameters: object, context: object) -> rv.ops.Tensor:
+            return rv.ops.pad(rv.ops.slice_axis(x, 1, 1, 4), 1, 0, 1)
+
+    text = rv.Sequential(Shifted(), rv.Dense(2)).build((4,)).summary()
+    assert "10 parameters" in text
 
 
 def test_a_frozen_layer_stays(iris: Dataset) -> None:
@@ -417,9 +455,11 @@ def test_a_training_program_can_be_looked_at(iris: Dataset) -> None:
 
 
 def test_words_for_numbers() -> None:
-    assert [show_seconds(s) for s in (0.5, 59.0, 3700.0, None)] == [
-        "0.5 s",
+    assert [show_seconds(s) for s in (0.5, 4.2, 59.0, 125.0, 3700.0, None)] == [
+        "500 ms",
+        "4.2 s",
         "59 s",
+        "2 min 05 s",
         "1 h 01 min",
         "?",
     ]

@@ -22,6 +22,7 @@ UNARY = (
 )  # fmt: skip
 BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
 SMOOTH = ("exp", "log", "tanh", "erf", "sqrt", "multiply", "divide")
+FLOATS_ONLY = ("divide", "exp", "log", "tanh", "erf", "sqrt", "floor")
 SHAPES = ((), (1,), (7,), (1, 1), (5, 3), (2, 3, 5), (1, 17, 1))
 
 #: Structural primitives: a name for the case, the record, the function, shapes of its arguments.
@@ -196,16 +197,13 @@ def test_gradient_stops_at_integers() -> None:
 @pytest.mark.parametrize("shape", [*SHAPES, (0,), (3, 0, 2)])
 @pytest.mark.parametrize("name", [*UNARY, *BINARY, "less", "less_equal", "equal"])
 def test_spec_is_what_comes_out(name: str, shape: tuple[int, ...], dtype: str) -> None:
-    operand = np.ones(shape, dtype)
-    operands = [operand] if name in UNARY else [operand, operand]
+    operands = [np.ones(shape, dtype)] * (1 if name in UNARY else 2)
     specs = [Spec(shape, dtype)] * len(operands)
-    try:
-        spec = PRIMITIVES[name].rule(specs, {})
-    except errors.DTypeError as error:
-        assert dtype not in ("float32", "float64")
-        assert name in str(error)
-        assert dtype in str(error)
+    if name in FLOATS_ONLY and not dtype.startswith("float"):
+        with pytest.raises(errors.DTypeError, match=f"{name} needs floating-point numbers"):
+            PRIMITIVES[name].rule(specs, {})
         return
+    spec = PRIMITIVES[name].rule(specs, {})
     result = apply(name, operands)
     assert (result.shape, result.dtype.name) == (spec.shape, spec.dtype)
 

@@ -24,8 +24,7 @@ def run(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """A few updates by the reference, rates and steps as a program gives them."""
     state = {
-        name: np.full_like(w, fill)
-        for name, fill in optimizer.state(w.shape, w.dtype.name).items()
+        name: np.full_like(w, fill) for name, fill in optimizer.state(w.shape, w.dtype.name).items()
     }
     for step in range(1, steps + 1):
         w, state = optimizer.update(
@@ -62,9 +61,7 @@ def test_finds_the_bottom_of_a_parabola(optimizer: Optimizer) -> None:
     np.testing.assert_allclose(w, 1.0, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    "optimizer", [SGD(1e-3), SGD(2e-4, momentum=0.95), Adam(0.02)], ids=str
-)
+@pytest.mark.parametrize("optimizer", [SGD(1e-3), SGD(2e-4, momentum=0.95), Adam(0.02)], ids=str)
 def test_goes_down_the_valley_of_rosenbrock(optimizer: Optimizer) -> None:
     def height(w: Any) -> Any:
         x, y = ops.slice_axis(w, 0, 0, 1), ops.slice_axis(w, 0, 1, 2)

@@ -25,7 +25,7 @@ _NAMES: dict[str, str] = {
     "Spec": "ranvier.ops.value",
     "gradient": "ranvier.graph.transforms",
     "value_and_gradient": "ranvier.graph.transforms",
-    "compile": "ranvier.compiler.function",
+    "compile": "ranvier.backends.compile",
     # layers
     "Layer": "ranvier.layers",
     "Parameter": "ranvier.layers",

@@ -54,7 +54,7 @@ class Program:
         fused = self.planned.fused
         with self._lock:
             for value, array in zip(self.planned.graph.inputs, arrays, strict=True):
-                self._arena.view(fused.inputs[value.name])[...] = array
+                self._arena.write(fused.inputs[value.name], array)
             self._call(self._arena.address)
             return [self._arena.view(buffer).copy() for buffer in fused.outputs]
 

@@ -36,6 +36,7 @@ class Buffer:
         row: elements from one index of the first axis to the next (padded to whole vectors).
         offset: bytes from the start of the arena, once planned.
         alias: the state whose place it takes, for updates in place.
+        panel: columns of a panel, for matrices stored panel after panel; 0 for whole rows.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Buffer:
     row: int = 0
     offset: int = -1
     alias: Buffer | None = None
+    panel: int = 0
 
     def __post_init__(self) -> None:
         length = _product(self.shape[1:])
@@ -72,6 +74,8 @@ class Buffer:
         if not self.shape:
             return LANES
         first = self.shape[0]
+        if self.panel:
+            return _round_up(_product(self.shape[1:]), self.panel) * _product((first,))
         rows = capacity[first.name] if isinstance(first, Extent) else first
         return _round_up(max(rows, 1) * self.row, LANES)
 
@@ -80,7 +84,8 @@ class Buffer:
         return _round_up(self.elements(capacity) * itemsize(self.dtype), 64)
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.dtype}{show_shape(self.shape)} {self.role}"
+        panels = f", panels of {self.panel} columns" if self.panel else ""
+        return f"{self.name}: {self.dtype}{show_shape(self.shape)} {self.role}{panels}"
 
 
 def _product(shape: Shape) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ranvier.compiler.fuse import Fused, fuse
 from ranvier.compiler.groups import Buffer, Group, show_group
+from ranvier.compiler.layout import choose_layouts, set_panel
 from ranvier.compiler.normalize import normalize, refuse_unlowered
 from ranvier.compiler.plan import MemoryPlan, add_scratch, order_groups, plan_memory
 from ranvier.graph.check import check
@@ -88,7 +89,7 @@ def compile_plan(request: Request) -> Planned:
 
     The passes: *trace* (as given), *inline* (composites become primitives), *simplify* (constants
     folded, equal nodes merged), *normalize* (products of matrices, data copied in), *fuse* (groups),
-    *order* (updates in place), *memory* (one arena).
+    *order* (updates in place), *layout* (panels), *memory* (one arena).
 
     Raises:
         UnsupportedOperationError: for operations without a native form.
@@ -103,8 +104,13 @@ def compile_plan(request: Request) -> Planned:
     for name, buffer in request.shared.items():
         if name in fused.inputs:
             fused.inputs[name].offset = buffer.offset
+            if buffer.panel:
+                set_panel(fused.inputs[name], buffer.panel)
     groups = log.run(
         "order", lambda: order_groups(fused, request.updates, request.guard), _show_order
+    )
+    log.run(
+        "layout", lambda: choose_layouts(fused, groups, request.panel), lambda _: _show_panels(fused)
     )
     add_scratch(groups, request.panel)
     memory = log.run(
@@ -115,6 +121,11 @@ def compile_plan(request: Request) -> Planned:
     planned = Planned(request, graph, fused, groups, memory)
     planned.passes = [(name, text(), seconds) for name, text, seconds in log.passes]
     return planned
+
+
+def _show_panels(fused: Fused) -> str:
+    lines = [str(buffer) for buffer in fused.inputs.values() if buffer.panel]
+    return "\n".join(lines) or "every buffer in rows"
 
 
 def _show_fused(fused: Fused) -> str:

@@ -28,7 +28,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         target = Path(os.path.realpath(path))
         # Moving a file over another asks the folder alone; a file marked read-only means it.
-        if target.exists() and not os.access(target, os.W_OK):
+        if os.path.exists(target) and not os.access(target, os.W_OK):
             raise _cannot_write(path, target, "the file there is read-only")
         temporary = target.parent / f".ranvier-{secrets.token_hex(8)}.tmp"
         try:
@@ -72,13 +72,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _cannot_write(path: Path, target: Path, reason: str) -> FileError:
-    kept = "nothing was left"
-    with contextlib.suppress(ValueError):
-        if target.is_file():
-            kept = "the file that was there before is unchanged"
-    if not target.parent.is_dir():
+    # The functions of os.path answer False, where those of a Path would raise once more.
+    if os.path.isfile(target):
+        kept = "the file that was there before is unchanged"
+    else:
+        kept = "nothing was left"
+    if not os.path.isdir(target.parent):
         fix = f"make the folder first: mkdir -p {target.parent}"
-    elif target.is_dir():
+    elif os.path.isdir(target):
         fix = "give the name of a file inside that folder"
     else:
         fix = "free some space, or choose a folder that you may write to"

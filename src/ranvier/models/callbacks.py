@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ranvier.foundation.errors import ArgumentError, UnknownNameError, did_you_mean
+from ranvier.layers.arguments import flag, number, one_of, whole_number
 from ranvier.training.program import Monitor
 
 MODES = ("auto", "min", "max")
@@ -44,21 +45,17 @@ class EarlyStopping:
     mode: str = "auto"
 
     def __post_init__(self) -> None:
-        if isinstance(self.patience, bool) or self.patience < 1:
-            raise _out_of_range("patience", self.patience, "a whole number of 1 or more", "3")
-        if not 0.0 <= self.tolerance < float("inf"):
-            raise _out_of_range("tolerance", self.tolerance, "a number of 0 or more", "0.0")
-        if self.mode not in MODES:
-            raise _out_of_range("mode", self.mode, "one of " + ", ".join(MODES), "'auto'")
-
-
-def _out_of_range(name: str, value: object, needed: str, example: str) -> ArgumentError:
-    return ArgumentError(
-        f"EarlyStopping does not understand its argument {name}.",
-        happened=f"{name} is {value!r}",
-        needed=needed,
-        fix=f"for example {name}={example}",
-    )
+        whole_number("EarlyStopping", "patience", self.patience)
+        number("EarlyStopping", "tolerance", self.tolerance, 0.0)
+        flag("EarlyStopping", "keep_best", self.keep_best)
+        one_of("EarlyStopping", "mode", self.mode, MODES)
+        if not isinstance(self.metric, str):
+            raise ArgumentError(
+                "EarlyStopping does not understand its argument metric.",
+                happened=f"metric is {self.metric!r:.80}",
+                needed="a name of the history",
+                fix="write metric='val_loss'",
+            )
 
 
 def monitor_of(

@@ -82,6 +82,7 @@ def understand_fit(
     held_out: Arrays | None = None
     if isinstance(validation, tuple | list):
         held_out = _given_validation(validation, targets, inputs.shape[1:])
+        inputs, targets, held_out = _of_one_dtype(inputs, targets, held_out)
     elif validation is not None:
         kept, held = _split(validation, targets, seed)
         held_out = (inputs[held], targets.values[held])
@@ -186,6 +187,20 @@ def _given_validation(
     if targets.kind == "numbers":
         return x, check_target_numbers(pair[1], len(x), "y of validation")
     return x, encode_targets(pair[1], targets.class_values, len(x), "y of validation")
+
+
+def _of_one_dtype(
+    x: NDArray[Any], targets: Targets, validation: Arrays
+) -> tuple[NDArray[Any], Targets, Arrays]:
+    """Training and validation rows in the dtype that holds both: a program reads only one."""
+    held_x, held_y = validation
+    dtype = np.result_type(x, held_x)
+    number = np.result_type(targets.values, held_y)
+    if targets.values.dtype != number:
+        targets = replace(targets, values=targets.values.astype(number))
+    # Without copies where nothing changes.
+    converted = (held_x.astype(dtype, copy=False), held_y.astype(number, copy=False))
+    return x.astype(dtype, copy=False), targets, converted
 
 
 def _split(

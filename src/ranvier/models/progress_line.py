@@ -6,6 +6,7 @@ an epoch for thousands of epochs.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
@@ -23,7 +24,7 @@ def show_number(value: float) -> str:
 
 
 def show_seconds(seconds: float | None) -> str:
-    """A duration: ``4 s``, ``2 min 05 s``, ``1 h 10 min``.
+    """A duration: ``80 ms``, ``4.2 s``, ``2 min 05 s``, ``1 h 10 min``.
 
     Example:
         >>> show_seconds(125.0)
@@ -32,6 +33,8 @@ def show_seconds(seconds: float | None) -> str:
     if seconds is None or seconds != seconds:
         return "?"
     whole = round(seconds)
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
     if whole < 3600:
@@ -66,12 +69,13 @@ def progress_text(progress: Progress) -> str:
         >>> text.split("  ")[0]
         'epoch 2/10'
     """
-    numbers = show_metrics({"loss": progress.loss, **progress.metrics})
-    parts = [f"epoch {progress.epoch}/{progress.epochs}", numbers]
+    parts = [f"epoch {progress.epoch}/{progress.epochs}"]
+    if progress.seconds_left is not None and progress.epoch < progress.epochs:
+        parts.append(f"{show_seconds(progress.seconds_left)} left")
+    # In the order of interest: a narrow terminal cuts off the end.
+    parts.append(show_metrics({"loss": progress.loss, **progress.metrics}))
     if progress.examples_per_second:
         parts.append(f"{show_count(progress.examples_per_second)} examples/s")
-    if progress.seconds_left is not None:
-        parts.append(f"{show_seconds(progress.seconds_left)} left")
     return "  ".join(parts)
 
 
@@ -80,12 +84,12 @@ class ProgressLine:
 
     Args:
         stream: where to; its ``isatty`` decides on the form.
-        width: columns of the terminal; longer lines would leave remains behind.
+        width: columns of the terminal; longer lines would leave remains behind. None: asked for.
     """
 
-    def __init__(self, stream: TextIO, width: int = 100) -> None:
+    def __init__(self, stream: TextIO, width: int | None = None) -> None:
         self._stream = stream
-        self._width = width
+        self._width = shutil.get_terminal_size().columns if width is None else width
         self._over = stream.isatty()
         self._shown = 0
         self._last_epoch = 0

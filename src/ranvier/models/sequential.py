@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ranvier.compiler.plan import MemoryPlan
 from ranvier.data.preparation import Preparation
-from ranvier.foundation.errors import ArgumentError, NotBuiltError
+from ranvier.foundation.errors import ArgumentError, NotBuiltError, UnsupportedOperationError
 from ranvier.graph.show import show
 from ranvier.layers.arguments import one_of, whole_number
 from ranvier.layers.base import Layer
@@ -227,9 +227,7 @@ class Sequential:
         array = examples(x, "X")
         check_input_shape("X", array.shape[1:], self.network.input_shape or ())
         one_of("predict", "engine", engine, ENGINES)
-        if engine not in self._programs:
-            self._programs[engine] = PredictionProgram(self.network, engine=engine)
-        return self._programs[engine](array)
+        return self._prediction(engine)(array)
 
     def predict_proba(self, x: object, *, engine: str = "native") -> NDArray[Any]:
         """The probability of each class.
@@ -278,11 +276,20 @@ class Sequential:
     def summary(self) -> str:
         """Layers, shapes, parameters, operations and planned memory, as text.
 
+        The memory is that of the last fit's program; before a fit, that of the one that predicts.
+
         Raises:
             NotBuiltError: before the first fit or build.
         """
         self._check_built("summary")
-        return summary_text(self.network, self._memory)
+        if self._memory is not None:
+            return summary_text(self.network, self._memory, "training")
+        try:
+            planned = self._prediction("native").memory(self.network.dtype)
+        except UnsupportedOperationError:
+            # An operation of one's own without a native form: there is no plan to show.
+            return summary_text(self.network, None)
+        return summary_text(self.network, planned, "prediction")
 
     def trace(self) -> str:
         """The forward pass as the graph that is compiled, one line an operation.
@@ -311,10 +318,17 @@ class Sequential:
         inner = ", ".join(layer.describe() for layer in self.layers)
         return f"Sequential({inner})"
 
+    def _prediction(self, engine: str) -> PredictionProgram:
+        if engine not in self._programs:
+            self._programs[engine] = PredictionProgram(self.network, engine=engine)
+        return self._programs[engine]
+
     def _program(self, request: FitRequest) -> tuple[TrainingProgram, FitPlan]:
         plan = understood(request, self.network, self.preparation)
         program = training_program(request, plan, self.network)
-        self.preparation, self._loss, self._memory = plan.preparation, plan.loss, program.memory()
+        self.preparation, self._loss = plan.preparation, plan.loss
+        # The reference computes with NumPy and plans no memory.
+        self._memory = program.memory() if request.engine == "native" else None
         return program, plan
 
     def _forget_programs(self) -> None:

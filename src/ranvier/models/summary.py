@@ -48,7 +48,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
     return "\n".join([shown[0], rule, *shown[1:], rule])
 
 
-def summary_text(network: Network, memory: Planned | None, program: str = "training") -> str:
+def summary_text(network: Network, memory: Planned | None, program: str = "") -> str:
     """The summary of a built network.
 
     Args:

@@ -233,11 +233,16 @@ class Network:
             parameters: by full name.
             context: whether this is training, and random numbers.
             logits: leave out the last layer's activation.
+
+        Raises:
+            NotBuiltError: before the input shape is known.
         """
         x = ops.cast(x, self.dtype)
         last = len(self.layers) - 1
-        for number, layer in enumerate(self.layers):
-            own = _own(parameters, number)
+        for number, (layer, shapes) in enumerate(
+            zip(self.layers, self._known_shapes(), strict=True)
+        ):
+            own = {name: parameters[f"layers.{number}.{name}"] for name in shapes.parameters}
             strip = logits and number == last
             x = (layer.before_activation if strip else layer.forward)(x, own, context)
         return x
@@ -320,11 +325,6 @@ def _number_of(name: str) -> int:
     return int(name.split(".")[1])
 
 
-def _own(parameters: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
-    prefix = f"layers.{number}."
-    return {n.removeprefix(prefix): v for n, v in parameters.items() if n.startswith(prefix)}
-
-
 def _check_layers(layers: tuple[Layer, ...]) -> None:
     if not layers:
         raise ArgumentError(
@@ -341,8 +341,9 @@ def _check_layers(layers: tuple[Layer, ...]) -> None:
                 needed="a layer such as Dense(10)",
                 fix="call the class if its brackets are missing, and give layers only",
             )
+    places: dict[int, int] = {}
     for number, layer in enumerate(layers):
-        first = next(i for i, other in enumerate(layers) if other is layer)
+        first = places.setdefault(id(layer), number)
         if first != number:
             raise ArgumentError(
                 f"layer {number}, {layer.describe()}, is the same object as layer {first}.",

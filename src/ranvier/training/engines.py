@@ -137,11 +137,11 @@ class NativeEngine:
     def load(self, state: Mapping[str, Array]) -> None:
         """Take parameters and optimizer state, by input name."""
         for name, array in state.items():
-            self.arena.view(self.buffers[name])[...] = array
+            self.arena.write(self.buffers[name], array)
 
     def view(self, name: str) -> Array:
         """A parameter or state as it is now."""
-        return self.arena.view(self.buffers[name])
+        return self.arena.read(self.buffers[name])
 
     def run(self) -> None:
         """Go on from the control block's position."""
@@ -159,7 +159,7 @@ class NativeEngine:
         start, length = self.layout.parameters
         now = self.arena.bytes[start : start + length].copy()
         self.arena.bytes[start : start + length] = self._best[:length]
-        found = {name: self.view(name).copy() for name in self.parameter_names}
+        found = {name: self.view(name) for name in self.parameter_names}
         self.arena.bytes[start : start + length] = now
         return found
 

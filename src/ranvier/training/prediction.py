@@ -63,7 +63,7 @@ class _NativeForward:
         arena = self._arena()
         for name, array in parameters.items():
             if name in self.planned.fused.inputs:
-                arena.view(self.planned.fused.inputs[name])[...] = array
+                arena.write(self.planned.fused.inputs[name], array)
         out = np.empty((len(x), *self.row_shape), self.dtype)
         numbers = np.zeros(self.batch, np.int64)
         table = np.array([x.ctypes.data, x.strides[0] // x.itemsize], np.int64)

@@ -42,3 +42,30 @@ class Arena:
         place = buffer.alias.offset if buffer.alias is not None else buffer.offset
         flat = self.bytes[place : place + buffer.bytes(dict(self.plan.capacity))]
         return np.ndarray(shape, buffer.dtype, flat.data, strides=strides)
+
+    def read(self, buffer: Buffer) -> NDArray[Any]:
+        """A copy of a buffer in canonical layout."""
+        if not buffer.panel:
+            return self.view(buffer).copy()
+        rows, columns = buffer.shape
+        whole = self._panels(buffer).transpose(1, 0, 2).reshape(rows, -1)
+        return np.ascontiguousarray(whole[:, :columns])
+
+    def write(self, buffer: Buffer, array: Any) -> None:
+        """Fill a buffer from an array in canonical layout."""
+        if not buffer.panel:
+            self.view(buffer)[...] = array
+            return
+        rows, columns = buffer.shape
+        panels = self._panels(buffer)
+        whole = np.zeros((rows, len(panels) * buffer.panel), buffer.dtype)
+        whole[:, :columns] = array
+        panels[...] = whole.reshape(rows, len(panels), buffer.panel).transpose(1, 0, 2)
+
+    def _panels(self, buffer: Buffer) -> NDArray[Any]:
+        """A matrix in panels as (panel, row, column in the panel)."""
+        rows, columns = buffer.shape
+        count = -(-int(columns) // buffer.panel)
+        place = buffer.alias.offset if buffer.alias is not None else buffer.offset
+        flat = self.bytes[place : place + buffer.bytes({})]
+        return np.ndarray((count, int(rows), buffer.panel), buffer.dtype, flat.data)

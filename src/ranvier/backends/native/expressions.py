@@ -12,7 +12,7 @@ from ranvier.backends.native.elementwise import OPERATIONS, emit_cast
 from ranvier.backends.native.emitter import LLVM_TYPES, Emitter, Operand, Type, constant
 from ranvier.backends.native.random import emit_uniform
 from ranvier.compiler.groups import Buffer, Expr, Root, axes_used, walk
-from ranvier.compiler.index import Axis, Index, Quotient
+from ranvier.compiler.index import Axis, Index, Quotient, quotient, remainder
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,15 @@ class Number:
 
     name: str
     is_vector: bool
+
+
+@dataclass(frozen=True)
+class TileColumns:
+    """Where the vector axis stands in a product's panel: first column, offset, panel's width."""
+
+    start: Operand
+    inside: int
+    width: int
 
 
 class Evaluator:
@@ -66,6 +75,7 @@ class Evaluator:
         self.lanes = lanes
         self.depth = 0
         self.positions: dict[Axis, Operand] = {}
+        self.tile: TileColumns | None = None
         self.end: Operand | None = None  # where the vector axis ends, if a vector may pass it
         self._memo: list[dict[int, Number]] = [{}]
         self._splats: list[dict[str, str]] = [{}]
@@ -242,22 +252,53 @@ class Evaluator:
 
     # --- memory
 
-    def address(self, buffer: Buffer, index: Index, lane: int | None = None) -> str:
+    def address(
+        self, buffer: Buffer, indices: tuple[Index, ...], lane: int | None = None
+    ) -> str:
         """The address of an element of a buffer in the arena."""
-        place = self.place(index) if lane is None else self._at_lane(index, lane)
+        if buffer.panel and lane is None:
+            place = self._panel_place(buffer, indices)
+        else:
+            index = linear(buffer, indices)
+            place = self.place(index) if lane is None else self._at_lane(index, lane)
         return self.f.at(self.arguments.pointers[buffer], place, buffer.dtype)
+
+    def _panel_place(self, buffer: Buffer, indices: tuple[Index, ...]) -> Operand:
+        """The place of an element of a matrix in panels; vectors never cross a panel's edge."""
+        f, rows = self.f, buffer.shape[0]
+        row = f.mul(buffer.panel, self.place(indices[0]))
+        if self.tile is not None and self.tile.width == buffer.panel:
+            start, inside = self.tile.start, self.tile.inside
+        else:
+            column = self.place(indices[1])
+            if isinstance(column, int):
+                inside: Operand = column % buffer.panel
+            else:
+                inside = f.op(f"and i64 {column}, {buffer.panel - 1}")
+            start = f.sub(column, inside)
+        length = rows if isinstance(rows, int) else self.arguments.counts[rows.name]
+        return f.add(f.add(f.mul(length, start), inside), row)
+
+    def _pace(self, buffer: Buffer, indices: tuple[Index, ...]) -> int | None:
+        """Elements from lane to lane; None if uneven."""
+        if self.vector_axis is None:
+            return 0
+        if not buffer.panel:
+            return linear(buffer, indices).coefficient(self.vector_axis)
+        across = indices[1].coefficient(self.vector_axis)
+        down = indices[0].coefficient(self.vector_axis)
+        aligned = indices[1] == Index.of(self.vector_axis)
+        return across if down == 0 and (across == 0 or aligned) else None
 
     def _load(self, expr: Expr, type_: Type) -> str:
         buffer, indices = expr.payload
         if buffer.role == "data":
             return self._load_data(buffer, indices, type_)
-        total = linear(buffer, indices)
-        pace = total.coefficient(self.vector_axis) if self.vector_axis else 0
-        if type_.lanes == 1 or pace == 1:
-            return self.f.load(type_, self.address(buffer, total))
+        if type_.lanes == 1 or self._pace(buffer, indices) == 1:
+            return self.f.load(type_, self.address(buffer, indices))
         scalar = Type(type_.dtype)
         lanes = [
-            self.f.load(scalar, self.address(buffer, total, lane)) for lane in range(type_.lanes)
+            self.f.load(scalar, self.address(buffer, indices, lane)) for lane in range(type_.lanes)
         ]
         return self._assemble(type_, lanes)
 
@@ -309,6 +350,12 @@ class Evaluator:
 def linear(buffer: Buffer, indices: tuple[Index, ...]) -> Index:
     """Elements from the start of a buffer."""
     total = Index()
+    if buffer.panel:
+        rows = buffer.shape[0]
+        size = buffer.panel * (rows if isinstance(rows, int) else 1)
+        total = total.plus(quotient(indices[1], buffer.panel), size)
+        total = total.plus(remainder(indices[1], buffer.panel))
+        return total.plus(indices[0], buffer.panel)
     for index, stride in zip(indices, buffer.strides(), strict=True):
         total = total.plus(index, stride)
     return total

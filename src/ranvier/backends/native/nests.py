@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ranvier.backends.native.elementwise import emit_extreme
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
-from ranvier.backends.native.expressions import Arguments, Evaluator, Number, linear
+from ranvier.backends.native.expressions import Arguments, Evaluator, Number
 from ranvier.compiler.groups import LANES, Buffer, Group, Root, walk
 from ranvier.compiler.index import Axis, Index, axes_of
 from ranvier.foundation.dtypes import is_float
@@ -201,7 +201,7 @@ class _Rows:
     def _store(self, root: Root, text: str, type_: Type, places: tuple[Index, ...]) -> None:
         if root.buffer is None:
             return
-        address = self.e.address(root.buffer, linear(root.buffer, places))
+        address = self.e.address(root.buffer, places)
         beyond = type_.lanes > 1 and self.e.end is not None and len(root.buffer.shape) > 2
         if beyond and self.inner is not None and self.e.end is not None:
             # The vector would run into the next line of the same row.
@@ -378,7 +378,7 @@ def store_element(
     f: Emitter, e: Evaluator, buffer: Buffer, text: str, type_: Type, group: Group
 ) -> None:
     """Store a vector at the present place of a group's domain."""
-    address = e.address(buffer, linear(buffer, axes_of(group.domain)))
+    address = e.address(buffer, axes_of(group.domain))
     axis = e.vector_axis
     if type_.lanes > 1 and e.end is not None and len(buffer.shape) > 2 and axis is not None:
         store_some(f, type_, text, address, f.sub(e.end, e.positions[axis]))

@@ -8,12 +8,13 @@ last batch is only another number of rows.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
-from ranvier.backends.native.expressions import Arguments, Evaluator, Number
+from ranvier.backends.native.expressions import Arguments, Evaluator, Number, TileColumns
 from ranvier.backends.native.nests import count_of, finish_elements
 from ranvier.backends.native.target import Target
-from ranvier.backends.native.tiles import Kernel, emit_call, emit_pack
+from ranvier.backends.native.tiles import Kernel, Sides, emit_call, emit_pack, emit_pack_left
 from ranvier.compiler.groups import LANES, Group
 from ranvier.compiler.groups import Operand as Side
 from ranvier.compiler.index import Axis
@@ -45,6 +46,7 @@ class ProductNest:
         self.group = group
         self.arguments = arguments
         self.want = want
+        self.capacity = capacity
         self.dtype = group.roots[0].value.dtype
         self.axes = [Axis(k, d) for k, d in enumerate(group.domain)]
         self.row_axis, self.column_axis = self.axes[-2], self.axes[-1]
@@ -55,9 +57,8 @@ class ProductNest:
             self.tile_rows //= 2
         self.rows = count_of(length, arguments)
         self.columns = count_of(self.column_axis.length, arguments)
-        self.scratch = f.allocate(
-            Type(self.dtype), self.tile_rows * self.tile_vectors * LANES
-        )
+        size = self.tile_rows * self.tile_vectors * LANES
+        self.scratch = f.allocate(Type(self.dtype), size)
 
     def emit(self) -> None:
         """Write the whole nest."""
@@ -93,15 +94,22 @@ class ProductNest:
         self.f.loop(count_of(axis.length, self.arguments), body)
 
     def _panels(self) -> None:
+        if self._turns_left():
+            self._rows_outside()
+        else:
+            self._each_panel(self._panel)
+
+    def _each_panel(self, body: Callable[[Operand, int], None]) -> None:
+        """Panels from left to right: ``body(first column, vectors)``, the last one may be narrow."""
         wide = self.tile_vectors * LANES
         if not isinstance(self.columns, int) or self.tile_vectors == 1:
-            self.f.loop(self.columns, lambda j, _: self._panel(j, self.tile_vectors), step=wide)
+            self.f.loop(self.columns, lambda j, _: body(j, self.tile_vectors), step=wide)
             return
         left = self.columns % wide
         whole = self.columns if left > wide - LANES else self.columns - left
-        self.f.loop(whole, lambda j, _: self._panel(j, self.tile_vectors), step=wide)
+        self.f.loop(whole, lambda j, _: body(j, self.tile_vectors), step=wide)
         if whole < self.columns:
-            self._panel(whole, -(-left // LANES))
+            body(whole, -(-left // LANES))
 
     def _panel(self, column: Operand, vectors: int) -> None:
         """All row tiles of one panel of columns."""
@@ -112,28 +120,89 @@ class ProductNest:
         count = count_of(reduced.length, self.arguments)
         unit = "depth" if left.depth == 1 else "row" if left.outer == 1 else "none"
         kernel = Kernel(self.dtype, self.tile_rows, vectors, unit)
-        self.want(kernel)
-        source = self._corner(right, column)
+        source = self._right_corner(right, column)
         line: Operand = right.depth
         scratch = self.group.scratch
         if scratch is not None:
             panel = self.arguments.pointers[scratch]
-            emit_pack(f, self.dtype, source, right.outer, right.depth, vectors * LANES, count,
-                      panel)  # fmt: skip
+            emit_pack(f, self.dtype, source, right, vectors * LANES, count, panel)
             source, line = panel, vectors * LANES
+        whole = Sides("", left.outer, left.depth, source, line, count)
+        self._enter_columns(column, vectors)
+        self.f.loop(
+            self.rows, lambda row, _: self._tile(kernel, whole, row), step=self.tile_rows
+        )
+        self._leave_columns(vectors)
+
+    def _enter_columns(self, column: Operand, vectors: int) -> None:
         for v, e in enumerate(self.evaluators[:vectors]):
-            e.enter(self.column_axis, f.add(column, v * LANES))
+            e.enter(self.column_axis, self.f.add(column, v * LANES))
+            e.tile = TileColumns(column, v * LANES, self.tile_vectors * LANES)
             e.hoist(r.expr for r in self.group.roots if r.expr is not None)
 
-        def tile(row: Operand, _: list[str]) -> None:
-            corner = self._corner(left, row)
-            emit_call(f, kernel, corner, left.outer, left.depth, source, line, count, self.scratch)
-            height = f.minimum_int(f.sub(self.rows, row), self.tile_rows)
-            f.loop(height, lambda r, _: self._epilogue(row, r, vectors))
-
-        f.loop(self.rows, tile, step=self.tile_rows)
+    def _leave_columns(self, vectors: int) -> None:
         for e in self.evaluators[:vectors]:
             e.leave(self.column_axis)
+
+    def _tile(self, kernel: Kernel, sides: Sides, row: Operand) -> None:
+        """One tile: its sum by the shared kernel, then the epilogue on the rows that count."""
+        f = self.f
+        self.want(kernel)
+        if not sides.a and self.group.left is not None:
+            sides = replace(sides, a=self._corner(self.group.left, row))
+        emit_call(f, kernel, sides, self.scratch)
+        height = f.minimum_int(f.sub(self.rows, row), self.tile_rows)
+
+        def one(r: Operand, _: list[str]) -> None:
+            for v in range(kernel.vectors):
+                self._epilogue(row, r, v, kernel.vectors)
+
+        f.loop(height, one)
+
+    # --- rows outside, for a transposed left operand
+
+    def _turns_left(self) -> bool:
+        """Whether the left operand's tiles are worth copying: transposed, read by many panels."""
+        left, columns = self.group.left, self.columns
+        if left is None or left.outer != 1 or left.depth == 1 or self.group.scratch is not None:
+            return False
+        return isinstance(columns, int) and columns >= 2 * self.tile_vectors * LANES
+
+    def _rows_outside(self) -> None:
+        """For each tile of rows: copy the left corner, then all panels of columns."""
+        f, left, right = self.f, self.group.left, self.group.right
+        reduced = self.group.reduced
+        if left is None or right is None or reduced is None:
+            return
+        longest = reduced.length
+        if isinstance(longest, Extent):
+            longest = self.capacity[longest.name]
+        corner = f.allocate(Type(self.dtype), longest * self.tile_rows)
+        count = count_of(reduced.length, self.arguments)
+        widest = Kernel(self.dtype, self.tile_rows, self.tile_vectors, "row")
+
+        def tile_row(row: Operand, _: list[str]) -> None:
+            emit_pack_left(f, widest, self._corner(left, row), left.depth, count, corner)
+
+            def panel(column: Operand, vectors: int) -> None:
+                kernel = replace(widest, vectors=vectors)
+                source = self._right_corner(right, column)
+                self._enter_columns(column, vectors)
+                sides = Sides(corner, 1, self.tile_rows, source, right.depth, count)
+                self._tile(kernel, sides, row)
+                self._leave_columns(vectors)
+
+            self._each_panel(panel)
+
+        f.loop(self.rows, tile_row, step=self.tile_rows)
+
+    def _right_corner(self, side: Side, column: Operand) -> str:
+        """Where a panel of the right operand starts."""
+        rows = side.buffer.shape[0]
+        if side.buffer.panel and side.depth != 1 and isinstance(rows, int):
+            offset = self.f.mul(rows, column)
+            return self.f.at(self.arguments.pointers[side.buffer], offset, self.dtype)
+        return self._corner(side, column)
 
     def _corner(self, side: Side, position: Operand) -> str:
         """Where a tile's operand starts."""
@@ -141,20 +210,19 @@ class ProductNest:
         offset = self.f.add(e.place(side.base), self.f.mul(side.outer, position))
         return self.f.at(self.arguments.pointers[side.buffer], offset, self.dtype)
 
-    def _epilogue(self, row: Operand, r: Operand, vectors: int) -> None:
-        """One row of a tile: what follows the sum, then the stores."""
-        f, anchor = self.f, self.group.roots[0]
+    def _epilogue(self, row: Operand, r: Operand, v: int, vectors: int) -> None:
+        """One vector of a tile's row: what follows the sum, then the stores."""
+        f, anchor, e = self.f, self.group.roots[0], self.evaluators[v]
         type_ = Type(self.dtype, LANES)
-        base = f.mul(vectors * LANES, r)
-        for v, e in enumerate(self.evaluators[:vectors]):
-            e.enter(self.row_axis, f.add(row, r))
-            sums = f.load(type_, f.at(self.scratch, f.add(base, v * LANES), self.dtype))
-            e.define(anchor, Number(sums, True))
-            position = f.add(e.positions[self.column_axis], LANES)
-            inside = isinstance(position, int) and isinstance(self.columns, int) and (
-                position <= self.columns
-            )  # fmt: skip
-            whole = isinstance(self.columns, int) and self.columns % LANES == 0
-            e.end = None if inside or whole else self.columns
-            finish_elements(f, e, self.group.roots, self.group, LANES)
-            e.leave(self.row_axis)
+        e.enter(self.row_axis, f.add(row, r))
+        place = f.add(f.mul(vectors * LANES, r), v * LANES)
+        e.define(anchor, Number(f.load(type_, f.at(self.scratch, place, self.dtype)), True))
+        position = f.add(e.positions[self.column_axis], LANES)
+        inside = isinstance(position, int) and isinstance(self.columns, int) and (
+            position <= self.columns
+        )  # fmt: skip
+        whole = isinstance(self.columns, int) and self.columns % LANES == 0
+        e.end = None if inside or whole else self.columns
+        finish_elements(f, e, self.group.roots, self.group, LANES)
+        e.leave(self.row_axis)
+

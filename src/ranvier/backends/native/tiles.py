@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.compiler.groups import LANES
+from ranvier.compiler.groups import Operand as Side
 from ranvier.foundation.dtypes import itemsize
 
 #: Steps of the sum written out in one round of the loop.
@@ -46,6 +47,18 @@ class Kernel:
         return self.vectors * LANES
 
 
+@dataclass(frozen=True)
+class Sides:
+    """Where a tile's operands lie: the left corner with its strides, the right one with its line."""
+
+    a: str
+    row: Operand
+    depth: Operand
+    b: str
+    line: Operand
+    count: Operand
+
+
 def emit_kernel(kernel: Kernel, declarations: set[str]) -> str:
     """The text of a micro-kernel: (A, row, depth, B, line, count, out)."""
     head = (
@@ -54,33 +67,42 @@ def emit_kernel(kernel: Kernel, declarations: set[str]) -> str:
         "ptr noalias nocapture %out)"
     )
     f = Emitter(head, declarations, "nounwind noinline")
-    vector = Type(kernel.dtype, LANES)
     row: Operand = 1 if kernel.unit == "row" else "%row"
     depth: Operand = 1 if kernel.unit == "depth" else "%depth"
-    offsets = [f.mul(r, row) for r in range(kernel.rows)]
-    zero = f.zero(vector)
-    carried = [("ptr", "%A"), ("ptr", "%B")] + [(str(vector), zero)] * (
-        kernel.rows * kernel.vectors
-    )
-
-    def rounds(steps: int) -> object:
-        def body(_: Operand, values: list[str]) -> list[str]:
-            a, b, sums = values[0], values[1], list(values[2:])
-            for _step in range(steps):
-                sums = _step_of_sum(f, kernel, a, offsets, b, sums)
-                a, b = f.at(a, depth, kernel.dtype), f.at(b, "%line", kernel.dtype)
-            return [a, b, *sums]
-
-        return body
-
-    whole = f.op(f"and i64 %count, {-UNROLL}")
-    state = f.loop(whole, rounds(UNROLL), carried, step=UNROLL)  # type: ignore[arg-type]
-    carried = [(type_, value) for (type_, _), value in zip(carried, state, strict=True)]
-    state = f.loop("%count", rounds(1), carried, start=whole)  # type: ignore[arg-type]
-    for number, value in enumerate(state[2:]):
-        f.store(vector, value, f.at("%out", number * LANES, kernel.dtype))
+    emit_sum(f, kernel, Sides("%A", row, depth, "%B", "%line", "%count"), "%out")
     f.do("ret void")
     return f.text()
+
+
+def emit_sum(f: Emitter, kernel: Kernel, sides: Sides, out: str) -> None:
+    """Sum one tile into ``out``, in place."""
+    vector = Type(kernel.dtype, LANES)
+    offsets = [f.mul(r, sides.row) for r in range(kernel.rows)]
+    zeros = [(str(vector), f.zero(vector))] * (kernel.rows * kernel.vectors)
+    types = ["ptr", "ptr", *(t for t, _ in zeros)]
+
+    def steps(count: int, values: list[str]) -> list[str]:
+        a, b, sums = values[0], values[1], list(values[2:])
+        for _ in range(count):
+            sums = _step_of_sum(f, kernel, a, offsets, b, sums)
+            a, b = f.at(a, sides.depth, kernel.dtype), f.at(b, sides.line, kernel.dtype)
+        return [a, b, *sums]
+
+    def typed(values: list[str]) -> list[tuple[str, str]]:
+        return list(zip(types, values, strict=True))
+
+    state = [sides.a, sides.b, *(z for _, z in zeros)]
+    whole = _whole(f, sides.count, UNROLL)
+    state = f.loop(whole, lambda _, v: steps(UNROLL, v), typed(state), step=UNROLL)
+    state = f.loop(sides.count, lambda _, v: steps(1, v), typed(state), start=whole)
+    for number, value in enumerate(state[2:]):
+        f.store(vector, value, f.at(out, number * LANES, kernel.dtype))
+
+
+def _whole(f: Emitter, count: Operand, multiple: int) -> Operand:
+    if isinstance(count, int):
+        return count // multiple * multiple
+    return f.op(f"and i64 {count}, {-multiple}")
 
 
 def _step_of_sum(
@@ -96,38 +118,51 @@ def _step_of_sum(
     return out
 
 
-def emit_call(
-    f: Emitter, kernel: Kernel, a: str, row: Operand, depth: Operand, b: str, line: Operand,
-    count: Operand, out: str,
-) -> None:  # fmt: skip
+def emit_call(f: Emitter, kernel: Kernel, sides: Sides, out: str) -> None:
     """Call a micro-kernel."""
     f.do(
-        f"call void @{kernel.name}(ptr {a}, i64 {row}, i64 {depth}, ptr {b}, i64 {line}, "
-        f"i64 {count}, ptr {out})"
+        f"call void @{kernel.name}(ptr {sides.a}, i64 {sides.row}, i64 {sides.depth}, "
+        f"ptr {sides.b}, i64 {sides.line}, i64 {sides.count}, ptr {out})"
     )
 
 
+def emit_pack_left(
+    f: Emitter, kernel: Kernel, source: str, depth: Operand, count: Operand, out: str
+) -> None:
+    """Copy the left corner of a transposed operand: ``out[k * rows + r] = source[k * depth + r]``.
+
+    Its lines lie a row of data apart, each on a page of its own; read once, not once a panel.
+    """
+    wide = Type(kernel.dtype, kernel.rows)
+
+    def line(k: Operand, _: list[str]) -> None:
+        numbers = f.load(wide, f.at(source, f.mul(depth, k), kernel.dtype))
+        f.store(wide, numbers, f.at(out, f.mul(kernel.rows, k), kernel.dtype))
+
+    f.loop(count, line)
+
+
 def emit_pack(
-    f: Emitter, dtype: str, source: str, outer: int, depth: int, columns: int, count: Operand,
-    panel: str,
-) -> None:  # fmt: skip
+    f: Emitter, dtype: str, source: str, side: Side, columns: int, count: Operand, panel: str
+) -> None:
     """Lay out a panel so that each step of the sum finds its columns side by side.
 
     ``panel[k * columns + c] = source[c * outer + k * depth]`` for k in whole blocks of sixteen.
 
     Args:
-        outer: elements from column to column.
-        depth: elements from step to step of the sum; 1 is packed in blocks in registers.
+        source: where the panel's first column starts.
+        side: the operand, with its strides.
         columns: of the panel.
         count: steps of the sum.
         panel: where to.
     """
     scalar = Type(dtype)
-    if depth == 1:
+    if side.depth == 1:
 
         def block(k: Operand, _: list[str]) -> None:
+            first = _along_row(f, side, k)
             for c in range(0, columns, LANES):
-                _transpose(f, dtype, source, f.add(k, c * outer), outer, panel,
+                _transpose(f, dtype, source, f.add(first, c * side.outer), side.outer, panel,
                            f.add(f.mul(columns, k), c), columns)  # fmt: skip
 
         f.loop(count, block, step=LANES)
@@ -135,13 +170,22 @@ def emit_pack(
 
     def line(k: Operand, _: list[str]) -> None:
         def one(c: Operand, _: list[str]) -> None:
-            place = f.add(f.mul(outer, c), f.mul(depth, k))
+            place = f.add(f.mul(side.outer, c), f.mul(side.depth, k))
             number = f.load(scalar, f.at(source, place, dtype))
             f.store(scalar, number, f.at(panel, f.add(f.mul(columns, k), c), dtype))
 
         f.loop(columns, one)
 
     f.loop(count, line)
+
+
+def _along_row(f: Emitter, side: Side, k: Operand) -> Operand:
+    """Where place k of a row lies, the row in one piece or in panels."""
+    width, rows = side.buffer.panel, side.buffer.shape[0]
+    if not width or not isinstance(rows, int):
+        return k
+    inside: Operand = k % width if isinstance(k, int) else f.op(f"and i64 {k}, {width - 1}")
+    return f.add(f.mul(rows, f.sub(k, inside)), inside)
 
 
 def _transpose(
