@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -114,3 +115,20 @@ def test_the_extra_all_is_the_others_and_never_more() -> None:
     assert not any("torch" in need for need in [*project["dependencies"], *extras["test"]])
     packages = {re.split(r"[<>=\[]", need)[0] for need in project["dependencies"]}
     assert packages == {"numpy", "llvmlite", "safetensors", "rich", "typer"}
+
+
+def test_the_compiler_page_shows_what_the_compiler_prints() -> None:
+    spec = importlib.util.spec_from_file_location("page", ROOT / "docs" / "make_compiler_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    page = maker.PAGE.read_text(encoding="utf-8")
+    found = maker.fixed_excerpts(maker.example())
+    assert set(found) == set(maker.FIXED)
+    for name, lines in found.items():
+        now = "\n".join(lines) + "\n"
+        assert maker.excerpt(page, name) == now, "run python docs/make_compiler_page.py"
+    marks = re.findall(r"^<!-- ([\w-]+) -->$", page, re.MULTILINE)
+    assert set(maker.FIXED) < set(marks)
+    assert all(maker.excerpt(page, mark).strip() for mark in marks)

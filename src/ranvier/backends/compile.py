@@ -13,8 +13,8 @@ import numpy as np
 from ranvier.backends.native.arena import Arena
 from ranvier.backends.native.emitter import Emitter
 from ranvier.backends.native.jit import Code, compile_text
-from ranvier.backends.native.module import ModuleWriter
 from ranvier.backends.native.modes import emit_flush, emit_restore
+from ranvier.backends.native.module import ModuleWriter
 from ranvier.backends.native.target import find_target
 from ranvier.compiler.pipeline import Planned, Request, compile_plan
 from ranvier.compiler.plan import MemoryPlan
@@ -91,19 +91,20 @@ class Compiled:
         functools.update_wrapper(self, function)
         self._function = function
         self._engine = engine
-        self._programs: dict[Any, tuple[Program | Graph, Tree, bool]] = {}
+        self._programs: dict[Any, tuple[Program | Graph, Tree]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
+        """Run on arguments, compiled at the first call for each set of shapes and dtypes."""
         leaves, tree = flatten(arguments)
         arrays = [np.asarray(x) for x in leaves]
-        program, out, _ = self._programs_for(arrays, tree)
+        program, out = self._programs_for(arrays, tree)
         results = program(arrays) if isinstance(program, Program) else evaluate(program, arrays)
         return unflatten(out, results)
 
     def program(self, *arguments: Any) -> Program:
         """The native program for arguments like these, to look at: passes, source, memory."""
         leaves, tree = flatten(arguments)
-        program, _, _ = self._programs_for([np.asarray(x) for x in leaves], tree)
+        program, _ = self._programs_for([np.asarray(x) for x in leaves], tree)
         if not isinstance(program, Program):
             raise ArgumentError(
                 "This function has no native program.",
@@ -113,13 +114,13 @@ class Compiled:
             )
         return program
 
-    def _programs_for(self, arrays: list[Any], tree: Tree) -> tuple[Program | Graph, Tree, bool]:
+    def _programs_for(self, arrays: list[Any], tree: Tree) -> tuple[Program | Graph, Tree]:
         key = (tree, tuple((a.shape, a.dtype.str) for a in arrays))
         if key not in self._programs:
             self._programs[key] = self._build(arrays, tree)
         return self._programs[key]
 
-    def _build(self, arrays: list[Any], tree: Tree) -> tuple[Program | Graph, Tree, bool]:
+    def _build(self, arrays: list[Any], tree: Tree) -> tuple[Program | Graph, Tree]:
         for array in arrays:
             if 0 in array.shape:
                 raise ShapeError(
@@ -138,7 +139,7 @@ class Compiled:
 
         graph, _ = trace(flat, specs)
         program = Program(graph) if self._engine == "native" else graph
-        return program, found[0], True
+        return program, found[0]
 
 
 def compile(function: Callable[..., Any], *, engine: str = "native") -> Compiled:

@@ -40,9 +40,7 @@ def fuse(graph: Graph, roles: Mapping[str, str], updates: Mapping[int, str]) -> 
 
 
 class _Fuser:
-    def __init__(
-        self, graph: Graph, roles: Mapping[str, str], updates: Mapping[int, str]
-    ) -> None:
+    def __init__(self, graph: Graph, roles: Mapping[str, str], updates: Mapping[int, str]) -> None:
         self.graph = graph
         self.updates = updates
         self.inputs = {
@@ -128,9 +126,9 @@ class _Fuser:
 
     def _add(self, group: Group, value: Value, expr: Expr | None, kind: str = "body") -> Root:
         axes = tuple(Axis(k, d) for k, d in enumerate(group.domain))
-        if kind in ("sum", "max", "min") and group.kind == "rows":
-            axes = axes[:-1]
-        elif kind == "body" and tuple(value.shape) != group.domain:
+        row_total = group.kind == "rows" and kind in ("sum", "max", "min")
+        row_number = kind == "body" and tuple(value.shape) != group.domain
+        if row_total or row_number:
             axes = axes[:-1]
         root = Root(value, expr, axes, self._level(group, expr), kind)
         root.name = f"v{len(self.root)}"
@@ -214,7 +212,7 @@ class _Fuser:
             return self._operand(copy, batch_axes, batch, summed, free, depth)
         rest = {a: c for a, c in address.terms if a not in (long_free, long_depth)}
         base = Index(tuple(rest.items()), address.constant)
-        return Operand(buffer, base, outer, inner, base)
+        return Operand(buffer, outer, inner, base)
 
     def _copy(self, value: Value) -> Value:
         """A root of its own with the elements of a view laid out anew."""

@@ -16,7 +16,8 @@ import numpy as np
 
 from ranvier.compiler.index import Axis, Index
 from ranvier.foundation.dtypes import itemsize
-from ranvier.foundation.shapes import Dimension, Extent, Shape, show_shape
+from ranvier.foundation.errors import UnsupportedOperationError
+from ranvier.foundation.shapes import Extent, Shape, show_shape
 from ranvier.ops.value import Value
 
 #: Lanes that loops and sums are written in, on every machine: the order of sums is fixed by them.
@@ -49,6 +50,13 @@ class Buffer:
     panel: int = 0
 
     def __post_init__(self) -> None:
+        if any(isinstance(d, Extent) for d in self.shape[1:]):
+            raise UnsupportedOperationError(
+                "The native engine cannot keep this value.",
+                happened=f"its shape is {show_shape(self.shape)}: a symbolic axis after the first",
+                needed="a symbolic extent only as the first axis",
+                fix='transpose after computing, or run it with engine="reference"',
+            )
         length = _product(self.shape[1:])
         if self.role == "data":
             self.row = length
@@ -77,6 +85,8 @@ class Buffer:
         if self.panel:
             return _round_up(_product(self.shape[1:]), self.panel) * _product((first,))
         rows = capacity[first.name] if isinstance(first, Extent) else first
+        if self.role == "scratch":  # packing writes whole blocks of rows
+            rows = _round_up(rows, LANES)
         return _round_up(max(rows, 1) * self.row, LANES)
 
     def bytes(self, capacity: dict[str, int]) -> int:
@@ -165,10 +175,16 @@ class Root:
 
 @dataclass(eq=False)
 class Operand:
-    """One side of a product: a buffer and its strides along batch, rows or columns, and depth."""
+    """One side of a product.
+
+    Attributes:
+        buffer: where it lies.
+        outer: elements from one row (of the right side: column) of the product to the next.
+        depth: elements from one step of the sum to the next.
+        base: where it starts, which depends on the batch axes alone.
+    """
 
     buffer: Buffer
-    batch: Index
     outer: int
     depth: int
     base: Index
@@ -227,11 +243,6 @@ def walk(expr: Expr) -> Iterator[Expr]:
         seen.add(id(part))
         yield part
         stack.extend(part.args)
-
-
-def length_of(dimension: Dimension, capacity: dict[str, int]) -> int:
-    """A length, or the capacity planned for it."""
-    return capacity[dimension.name] if isinstance(dimension, Extent) else dimension
 
 
 # --- printing

@@ -7,11 +7,13 @@ quotient or remainder of another index (from reshapes that merge axes). Adding
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ranvier.foundation.shapes import Dimension, Extent, Shape
+from ranvier.foundation.errors import UnsupportedOperationError
+from ranvier.foundation.shapes import Dimension, Extent, Shape, show_shape, split_extents
+from ranvier.ops.value import law_broken
 
 
 @dataclass(frozen=True)
@@ -159,85 +161,78 @@ def axes_of(shape: Shape) -> tuple[Index, ...]:
     return tuple(Index.of(Axis(k, d)) for k, d in enumerate(shape))
 
 
-def reshaped(indices: Sequence[Index], new: Shape, old: Shape) -> tuple[Index, ...]:
+def reshaped(indices: tuple[Index, ...], new: Shape, old: Shape) -> tuple[Index, ...]:
     """Where in ``old`` the element lies that ``indices`` name in ``new``.
 
     Axes are matched from the left in blocks with equal products, so that a symbolic axis and its
     neighbours stay apart.
+
+    Raises:
+        UnsupportedOperationError: if a symbolic axis would be cut or change places.
     """
     out: list[Index] = []
-    a = b = 0
-    while a < len(old) or b < len(new):
-        block_old, block_new, a, b = _block(old, new, a, b)
-        if len(block_old) == len(block_new) == 1:
-            out.append(indices[block_new[0]])
+    for block_old, block_new in _blocks(old, new):
+        lengths_old, lengths_new = old[block_old], new[block_new]
+        if len(lengths_old) == len(lengths_new) == 1:
+            out.append(indices[block_new.start])
             continue
-        linear = Index()
-        for axis in block_new:
-            linear = linear.plus(Index(), 1) if new[axis] == 1 else _scaled(linear, new[axis]).plus(
-                indices[axis]
+        if not (_leads(lengths_old) and _leads(lengths_new)):
+            raise UnsupportedOperationError(
+                f"The native engine cannot reshape {show_shape(old)} to {show_shape(new)}.",
+                happened=f"{show_shape(lengths_old)} would have to become "
+                f"{show_shape(lengths_new)}",
+                needed="symbolic extents that keep their place",
+                fix="keep the rows of a batch as the first axis",
             )
-        out.extend(_unravel(linear, [old[axis] for axis in block_old]))
+        linear = Index()
+        for length, index in zip(lengths_new, indices[block_new], strict=True):
+            if length != 1:
+                # A symbolic axis leads its block: there is nothing yet that it could scale.
+                times = 1 if isinstance(length, Extent) else length
+                linear = Index().plus(linear, times).plus(index)
+        out.extend(_unravel(linear, lengths_old))
     return tuple(out)
 
 
-def _scaled(index: Index, length: Dimension) -> Index:
-    if isinstance(length, Extent):
-        return index  # the leading axis of its block: nothing is to its left but zeros
-    return Index().plus(index, length)
+def _leads(lengths: Shape) -> bool:
+    """Whether a symbolic length, if there is one, comes before all others but ones."""
+    real = [length for length in lengths if length != 1]
+    return not any(isinstance(length, Extent) for length in real[1:])
 
 
-def _block(
-    old: Shape, new: Shape, a: int, b: int
-) -> tuple[list[int], list[int], int, int]:
-    """The next axes of both shapes that hold the same number of elements."""
-    left, right = [], []
-    size_left: list[Dimension] = []
-    size_right: list[Dimension] = []
-    while True:
-        if a < len(old) and (not left or _measure(size_left) != _measure(size_right)
-                             and _behind(size_left, size_right)):  # fmt: skip
-            left.append(a)
-            size_left.append(old[a])
-            a += 1
-        elif b < len(new) and (not right or _measure(size_left) != _measure(size_right)):
-            right.append(b)
-            size_right.append(new[b])
-            b += 1
-        elif _measure(size_left) == _measure(size_right) or (a >= len(old) and b >= len(new)):
-            return left, right, a, b
-        elif a < len(old):
-            left.append(a)
-            size_left.append(old[a])
-            a += 1
-        else:
-            return left, right, a, b
+def _blocks(old: Shape, new: Shape) -> Iterator[tuple[slice, slice]]:
+    """Runs of axes of both shapes that hold the same number of elements, as short as can be."""
+    a = b = 0
+    while a < len(old) or b < len(new):
+        first_a, first_b = a, b
+        a, b = min(a + 1, len(old)), min(b + 1, len(new))
+        while split_extents(old[first_a:a]) != split_extents(new[first_b:b]):
+            if a == len(old) and b == len(new):
+                raise law_broken("reshape", f"{show_shape(old)} cannot be {show_shape(new)}")
+            behind = _behind(old[first_a:a], new[first_b:b])
+            if b == len(new) or (behind and a < len(old)):
+                a += 1
+            else:
+                b += 1
+        yield slice(first_a, a), slice(first_b, b)
 
 
-def _measure(sizes: Sequence[Dimension]) -> tuple[int, tuple[str, ...]]:
-    product, names = 1, []
-    for d in sizes:
-        if isinstance(d, Extent):
-            names.append(d.name)
-        else:
-            product *= d
-    return product, tuple(names)
+def _behind(left: Shape, right: Shape) -> bool:
+    a, b = split_extents(left), split_extents(right)
+    return (len(a[1]), a[0]) < (len(b[1]), b[0])
 
 
-def _behind(left: Sequence[Dimension], right: Sequence[Dimension]) -> bool:
-    a, b = _measure(left), _measure(right)
-    return len(a[1]) < len(b[1]) or (len(a[1]) == len(b[1]) and a[0] < b[0])
-
-
-def _unravel(linear: Index, lengths: Sequence[Dimension]) -> list[Index]:
+def _unravel(linear: Index, lengths: Shape) -> list[Index]:
+    """The row-major place ``linear`` as one index an axis."""
     out: list[Index] = []
-    for place in range(len(lengths) - 1, 0, -1):
+    for place in range(len(lengths) - 1, -1, -1):
         length = lengths[place]
-        if isinstance(length, Extent):  # cannot happen for shapes that the law allows
-            out.append(linear)
+        if length == 1:
+            out.append(Index())
+        elif isinstance(length, Extent) or all(d == 1 for d in lengths[:place]):
+            out.append(linear)  # whatever is left is the leading axis
             linear = Index()
-            continue
-        out.append(remainder(linear, length))
-        linear = quotient(linear, length)
-    out.append(linear if lengths and lengths[0] != 1 else Index())
-    return out[::-1] if lengths else []
+        else:
+            out.append(remainder(linear, length))
+            linear = quotient(linear, length)
+    return out[::-1]

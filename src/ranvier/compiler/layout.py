@@ -1,10 +1,10 @@
 """Layout: weights and their moments in panels, so that tiles read them as one sequence.
 
 A product reads its right operand a panel of columns at a time, and an optimizer's update walks the
-same panel of weights and moments downwards. Stored panel after panel these are sequential; stored in
-rows they are short pieces far apart, which no hardware prefetcher follows (measured on a 784 x 256
-layer with Adam: its weight gradient took 1.6 times as long). Outside of a program a parameter always
-has its canonical layout; the arena converts at the edges of a run.
+same panel of weights and moments downwards. Stored panel after panel these are sequential; stored
+in rows they are short pieces far apart, which no hardware prefetcher follows (what was measured is
+in docs/decisions/0007-panels.md). Outside of a program a parameter always has its canonical layout;
+the arena converts at the edges of a run.
 """
 
 from __future__ import annotations
@@ -63,15 +63,14 @@ def _suits(group: Group, buffer: Buffer) -> bool:
         lengths = (free.length, axis.length if axis is not None else 0)
         if lengths != (buffer.shape if side.depth == 1 else buffer.shape[::-1]):
             return False
-    places = axes_of(group.domain)
     for root in group.roots:
         for e in walk(root.expr) if root.expr is not None else ():
             if e.op == "load" and e.payload[0] is buffer and not _as_tiles(group, e.payload[1]):
                 return False
         stored = root.buffer
-        if stored is not None and buffer in (stored, stored.alias):
-            if group.domain != buffer.shape or len(places) != 2:
-                return False
+        touches = stored is not None and buffer in (stored, stored.alias)
+        if touches and (group.domain != buffer.shape or len(group.domain) != 2):
+            return False
     return True
 
 

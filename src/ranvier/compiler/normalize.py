@@ -6,6 +6,7 @@ each, and every data source that a product or a vector loop reads has been copie
 
 from __future__ import annotations
 
+from ranvier.foundation.dtypes import FLOATS
 from ranvier.foundation.errors import UnsupportedOperationError
 from ranvier.foundation.shapes import Extent, Shape, show_shape
 from ranvier.ops.graph import Graph, substitute
@@ -31,6 +32,16 @@ def refuse_unlowered(graph: Graph) -> Graph:
                 needed="operations of the kinds " + ", ".join(LOWERED),
                 fix='run it with engine="reference" (NumPy, slower), '
                 "or write it with other operations",
+            )
+        found = {v.dtype for v in node.inputs}
+        computes = node.op not in ("cast", "copy") and PRIMITIVES[node.op].kind != "view"
+        if (computes and "float16" in found) or (node.op == "contract" and not found <= {*FLOATS}):
+            raise UnsupportedOperationError(
+                f"The native engine cannot run {node.op!r} on {' and '.join(sorted(found))}.",
+                happened="products are of floats, and nothing is computed in float16",
+                needed="float32 or float64",
+                fix='convert first, for example with ops.cast(x, "float32"), '
+                'or run it with engine="reference"',
             )
     return graph
 
@@ -89,7 +100,8 @@ def _contract(node: Value) -> Value | None:
     product = apply(
         "contract", [left, right], contracting=((count + 1,), (count + 1,)), batch=(batch, batch)
     )
-    return reshape(product, node.shape)  # type: ignore[no-any-return]
+    shaped: Value = reshape(product, node.shape)
+    return shaped
 
 
 def _matrix(x: Value, batch: tuple[int, ...], free: list[int], summed: tuple[int, ...]) -> Value:
@@ -100,7 +112,8 @@ def _matrix(x: Value, batch: tuple[int, ...], free: list[int], summed: tuple[int
     lead = tuple(x.shape[: len(batch)])
     rows = _merged(tuple(x.shape[len(batch) : len(batch) + len(free)]))
     depth = _merged(tuple(x.shape[len(batch) + len(free) :]))
-    return reshape(x, (*lead, rows, depth))  # type: ignore[no-any-return]
+    matrix: Value = reshape(x, (*lead, rows, depth))
+    return matrix
 
 
 def _merged(shape: Shape) -> int | Extent:

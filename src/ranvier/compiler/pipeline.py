@@ -74,13 +74,13 @@ class _Log:
     """Runs passes and keeps what they made."""
 
     def __init__(self) -> None:
-        self.passes: list[tuple[str, Callable[[], str], float]] = []
+        self.passes: list[tuple[str, str, float]] = []
 
     def run(self, name: str, make: Callable[[], Any], text: Callable[[Any], str]) -> Any:
         begin = time.perf_counter()
         result = make()
         seconds = time.perf_counter() - begin
-        self.passes.append((name, lambda: text(result), seconds))
+        self.passes.append((name, text(result), seconds))  # now: later passes change groups
         return result
 
 
@@ -88,8 +88,8 @@ def compile_plan(request: Request) -> Planned:
     """Run every pass.
 
     The passes: *trace* (as given), *inline* (composites become primitives), *simplify* (constants
-    folded, equal nodes merged), *normalize* (products of matrices, data copied in), *fuse* (groups),
-    *order* (updates in place), *layout* (panels), *memory* (one arena).
+    folded, equal nodes merged), *normalize* (products of matrices, data copied in), *fuse*
+    (groups), *order* (updates in place), *layout* (panels), *memory* (one arena).
 
     Raises:
         UnsupportedOperationError: for operations without a native form.
@@ -110,7 +110,9 @@ def compile_plan(request: Request) -> Planned:
         "order", lambda: order_groups(fused, request.updates, request.guard), _show_order
     )
     log.run(
-        "layout", lambda: choose_layouts(fused, groups, request.panel), lambda _: _show_panels(fused)
+        "layout",
+        lambda: choose_layouts(fused, groups, request.panel),
+        lambda _: _show_panels(fused),
     )
     add_scratch(groups, request.panel)
     memory = log.run(
@@ -118,9 +120,7 @@ def compile_plan(request: Request) -> Planned:
         lambda: plan_memory(fused, groups, request.capacity, request.start),
         MemoryPlan.table,
     )
-    planned = Planned(request, graph, fused, groups, memory)
-    planned.passes = [(name, text(), seconds) for name, text, seconds in log.passes]
-    return planned
+    return Planned(request, graph, fused, groups, memory, log.passes)
 
 
 def _show_panels(fused: Fused) -> str:

@@ -1,8 +1,8 @@
 """Order of groups, updates in place, and the plan of memory: one arena, nothing else.
 
 An update may overwrite its state only after every reader of the old value (a layer's input gradient
-comes before its weights change). Where that cannot be, the new value is kept apart and copied over at
-the end.
+comes before its weights change). Where that cannot be, the new value is kept apart and copied over
+at the end.
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ class MemoryPlan:
 # --- order and updates in place
 
 
-def order_groups(
-    fused: Fused, updates: Mapping[int, str], guard: int | None = None
-) -> list[Group]:
+def order_groups(fused: Fused, updates: Mapping[int, str], guard: int | None = None) -> list[Group]:
     """Groups in an order that respects data and updates in place; adds copies where needed.
 
     Args:
@@ -181,7 +179,8 @@ def plan_memory(
         placed.append(buffer)
     state_bytes = offset
     lives = _lifetimes(groups)
-    end, busy = offset, []
+    end = offset
+    busy: list[tuple[Buffer, tuple[int, int]]] = []
     for buffer, (first, last) in sorted(lives.items(), key=lambda item: item[1][0]):
         if buffer.offset >= 0 or buffer.alias is not None:
             continue

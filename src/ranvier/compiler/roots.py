@@ -23,6 +23,8 @@ from ranvier.ops.value import PRIMITIVES, Value
 COSTS = {"exp": 10, "log": 12, "tanh": 12, "erf": 15, "divide": 5, "sqrt": 5}
 RANDOM_COST = 40
 RECOMPUTE_THRESHOLD = 6
+#: Operations in a chain after which a value gets a name, however it is read.
+DEEPEST = 40
 
 ANCHORS = ("contract", "reduce")
 
@@ -51,13 +53,18 @@ def find_roots(graph: Graph) -> set[int]:
         if node.op == "contract":
             roots |= {id(strip_views(v)) for v in node.inputs}
     costs: dict[int, int] = {}
+    depths: dict[int, int] = {}
     for node in graph.nodes():
+        depths[id(node)] = 1 + max((depths[id(v)] for v in node.inputs), default=0)
         costs[id(node)] = cost = _cost(node, costs, roots)
         kind = PRIMITIVES[node.op].kind
         dear = cost > RECOMPUTE_THRESHOLD and (consumers.get(id(node), 0) > 1 or not node.shape)
-        if kind in ("elementwise", "random") and node.inputs and dear:
+        if kind in ("elementwise", "random") and node.inputs and (
+            dear or depths[id(node)] > DEEPEST
+        ):
             roots.add(id(node))
-            costs[id(node)] = 0
+        if id(node) in roots:
+            costs[id(node)] = depths[id(node)] = 0
     return {i for i in roots if i not in {id(v) for v in graph.inputs}}
 
 

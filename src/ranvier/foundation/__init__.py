@@ -1,1 +1,1 @@
-"""Foundation: errors, shapes with symbolic extents, dtypes, settings, registries, random streams."""
+"""Errors, shapes with symbolic extents, dtypes, settings, registries, random streams."""

@@ -50,8 +50,8 @@ def philox(
 def uniform(shape: tuple[int, ...], seed: int, step: int, site: int) -> NDArray[np.float32]:
     """Uniform numbers in [0, 1) with 24 random bits, by logical element.
 
-    Element ``e`` (row-major) takes word ``(e // 16) % 4`` of counter ``e // 64 * 16 + e % 16``: four
-    neighbouring vectors of sixteen share one evaluation of Philox.
+    Element ``e`` (row-major) takes word ``(e // 16) % 4`` of counter ``e // 64 * 16 + e % 16``:
+    four neighbouring vectors of sixteen share one evaluation of Philox.
     """
     size = int(np.prod(shape, dtype=np.int64))
     counters = (size + 63) // 64 * 16

@@ -14,7 +14,7 @@ class Settings:
     """What the environment says.
 
     Attributes:
-        features: ``RANVIER_CPU``: "native" (default), "avx2" or "baseline": the widest vectors used.
+        features: ``RANVIER_CPU``: "native" (default), "avx2" or "baseline": the widest vectors.
         data: ``RANVIER_DATA``: folder with real data for tests and examples, or None.
         check: ``RANVIER_CHECK``: run the law of the graph after every pass (default off; tests on).
     """

@@ -42,19 +42,29 @@ def show_shape(shape: Shape) -> str:
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
 
 
-def known_size(shape: Shape) -> int:
-    """The number of elements of a shape without symbolic extents."""
-    size = 1
-    for dimension in shape:
-        if isinstance(dimension, Extent):
-            raise ShapeError(
-                f"The size of {show_shape(shape)} is not a number yet.",
-                happened=f"{dimension} is symbolic",
-                needed="a shape of integers",
-                fix="ask for the size of one example instead, shape[1:]",
-            )
-        size *= dimension
-    return size
+def known(dimension: Dimension) -> int:
+    """A length that must be a number by now.
+
+    Raises:
+        ShapeError: if it is symbolic.
+    """
+    if isinstance(dimension, Extent):
+        raise ShapeError(
+            f"The length {dimension} is not a number yet.",
+            happened=f"{dimension} is symbolic: its number comes with each call",
+            needed="an axis of known length",
+            fix="keep symbolic extents to the first axis, the rows of a batch",
+        )
+    return dimension
+
+
+def known_shape(shape: Shape) -> tuple[int, ...]:
+    """A shape of numbers only.
+
+    Raises:
+        ShapeError: if one of its lengths is symbolic.
+    """
+    return tuple(known(d) for d in shape)
 
 
 def split_extents(shape: Shape) -> tuple[int, tuple[str, ...]]:

@@ -101,10 +101,10 @@ def _depends_on(outputs: Sequence[Value], wanted: Sequence[Value]) -> set[int]:
 
 
 def _or_zeros(found: Any, like: Value) -> Value:
-    if found is not None:
-        result: Value = found
-        return result
-    return broadcast_to(constant(0, like.dtype), like.shape)  # type: ignore[no-any-return]
+    if isinstance(found, Value):
+        return found
+    zeros: Value = broadcast_to(constant(0, like.dtype), like.shape)
+    return zeros
 
 
 def pullback(graph: Graph) -> Graph:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ranvier.foundation.dtypes import is_float
 from ranvier.foundation.errors import DTypeError
 from ranvier.graph.gradient import gradients_of
@@ -50,7 +52,7 @@ def value_and_gradient(
             return (value, *flatten(gradient)[0])
 
         graph, _ = trace(flat, specs)
-        value, *gradients = evaluate(graph, leaves)
+        value, *gradients = (np.asarray(result) for result in evaluate(graph, leaves))
         shaped = unflatten(_picked(tree, places, several), gradients)
         return value, shaped
 

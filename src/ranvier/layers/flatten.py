@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import ranvier.ops as ops
+from ranvier.foundation.shapes import known_shape
 from ranvier.layers.base import LAYERS, Context, Layer
 from ranvier.ops import Tensor
 from ranvier.ops.value import shape_of
@@ -27,4 +28,4 @@ class Flatten(Layer):
     def forward(self, x: Tensor, parameters: Mapping[str, Tensor], context: Context) -> Any:
         """**Shapes**: ``x: (N, A, B, ...) -> (N, A * B * ...)``"""
         batch, *axes = shape_of(x)
-        return ops.reshape(x, (batch, math.prod(axes)))  # type: ignore[arg-type]
+        return ops.reshape(x, (batch, math.prod(known_shape(tuple(axes)))))

@@ -90,15 +90,6 @@ class Network:
         return self._known_shapes()[-1].output_shape
 
     @property
-    def layer_shapes(self) -> tuple[LayerShapes, ...]:
-        """What each layer reads, gives and declares.
-
-        Raises:
-            NotBuiltError: before the input shape is known.
-        """
-        return self._known_shapes()
-
-    @property
     def declared(self) -> dict[str, Parameter]:
         """Every parameter's declaration by full name, before or after it has numbers.
 

@@ -11,10 +11,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ranvier.foundation.registry import Registry
-from ranvier.foundation.shapes import Extent
+from ranvier.foundation.shapes import Extent, known
 from ranvier.ops.elementwise import (
     absolute,
     add,
@@ -31,13 +29,12 @@ from ranvier.ops.elementwise import (
     tanh,
     where,
 )
-from ranvier.ops.graph import Graph, evaluate, trace
+from ranvier.ops.graph import evaluate, trace
 from ranvier.ops.leaves import iota
 from ranvier.ops.reduce import max as max_over
 from ranvier.ops.reduce import min as min_over
 from ranvier.ops.reduce import sum as sum_over
 from ranvier.ops.value import (
-    GradientTools,
     Primitive,
     Spec,
     Tensor,
@@ -123,7 +120,7 @@ def sigmoid(x: Tensor) -> Any:
 
 
 def gelu(x: Tensor) -> Any:
-    """x times the standard normal distribution function of x (Hendrycks and Gimpel, 2016), exact."""
+    """x times the normal distribution function of x (Hendrycks and Gimpel, 2016), exact."""
     return multiply(multiply(0.5, x), add(1.0, erf(multiply(x, 1.0 / math.sqrt(2.0)))))
 
 
@@ -133,7 +130,7 @@ def softplus(x: Tensor) -> Any:
 
 
 def softmax(x: Tensor, axis: int = -1) -> Any:
-    """exp(x) divided by its sum along an axis; the largest is taken off first, so nothing overflows.
+    """exp(x) over its sum along an axis; the largest is taken off first, so nothing overflows.
 
     Example:
         >>> import numpy as np
@@ -172,7 +169,7 @@ def argmax(x: Tensor, axis: int = -1) -> Any:
     axis = axis % len(shape)
     largest = max_over(x, axis=axis, keepdims=True)
     length = shape[axis]
-    last = 2**31 - 1 if isinstance(length, Extent) else int(length) - 1
+    last = 2**31 - 1 if isinstance(length, Extent) else length - 1
     return min_over(where(equal(x, largest), iota(shape, axis, "int32", like=x), last), axis=axis)
 
 
@@ -180,7 +177,7 @@ def _cross_entropy_gradient(node: Value, d: Value) -> Sequence[Any]:
     logits, classes = node.inputs
     shifted = exp(logits - stop_gradient(max_over(logits, axis=-1, keepdims=True)))
     probabilities = shifted / sum_over(shifted, axis=-1, keepdims=True)
-    hot = one_hot(classes, int(logits.shape[-1]), logits.dtype)
+    hot = one_hot(classes, known(logits.shape[-1]), logits.dtype)
     return ((probabilities - hot) * expand(d, -1), None)
 
 
@@ -194,7 +191,7 @@ def categorical_cross_entropy(logits: Tensor, classes: Tensor) -> Any:
     """
     shifted = subtract(logits, max_over(logits, axis=-1, keepdims=True))
     total = log(sum_over(exp(shifted), axis=-1))
-    hit = where(is_class(classes, int(shape_of(logits)[-1])), shifted, 0.0)
+    hit = where(is_class(classes, known(shape_of(logits)[-1])), shifted, 0.0)
     return total - sum_over(hit, axis=-1)
 
 

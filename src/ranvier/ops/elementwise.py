@@ -13,6 +13,7 @@ import numpy as np
 
 from ranvier.foundation.dtypes import canonical, is_float
 from ranvier.foundation.errors import DTypeError
+from ranvier.foundation.shapes import known_shape
 from ranvier.ops.value import (
     GradientTools,
     Primitive,
@@ -84,7 +85,7 @@ def _row(
 
 
 def _erf(x: Any) -> Any:
-    return np.frompyfunc(math.erf, 1, 1)(x).astype(x.dtype)
+    return np.asarray(np.frompyfunc(math.erf, 1, 1)(x)).astype(x.dtype)
 
 
 _row("add", np.add, lambda d, y, a, b: (d, d))
@@ -297,5 +298,6 @@ def where(condition: Tensor, a: Tensor, b: Tensor) -> Any:
     branches = [constant(x, dtype) if is_python_number(x) else cast(x, dtype) for x in (a, b)]
     if not any(isinstance(x, Value) for x in (condition, a, b)):
         arrays = [x.attributes["value"] if isinstance(x, Value) else x for x in branches]
-        return apply("select", [np.broadcast_to(x, shape) for x in (condition, *arrays)])
+        whole = known_shape(shape)
+        return apply("select", [np.broadcast_to(x, whole) for x in (condition, *arrays)])
     return apply("select", [broadcast_to(x, shape) for x in (condition, *branches)])

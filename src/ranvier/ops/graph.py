@@ -190,7 +190,5 @@ def evaluate(
 
 def _lengths(shape: Shape, actual: tuple[int, ...]) -> dict[str, int]:
     return {
-        d.name: length
-        for d, length in zip(shape, actual, strict=True)
-        if isinstance(d, Extent)
+        d.name: length for d, length in zip(shape, actual, strict=True) if isinstance(d, Extent)
     }

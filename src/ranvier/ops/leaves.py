@@ -1,4 +1,4 @@
-"""Values without operands: inputs, constants, counts of extents, index ramps; and random numbers."""
+"""Values without operands: inputs, constants, counts of extents, index ramps, random numbers."""
 
 from __future__ import annotations
 
@@ -61,10 +61,11 @@ def iota(shape: Shape, axis: int = -1, dtype: str = "int32", like: Tensor = None
         like: if a value, the result is a value too; else numbers are computed at once where the
             shape is known.
     """
-    attributes = {"shape": tuple(shape), "axis": axis % len(shape), "dtype": canonical(dtype)}
+    dtype = canonical(dtype)
+    attributes = {"shape": tuple(shape), "axis": axis % len(shape), "dtype": dtype}
     symbolic = any(not isinstance(d, int | np.integer) for d in shape)
     if isinstance(like, Value) or symbolic:
-        return Value("iota", (), attributes, tuple(shape), attributes["dtype"])
+        return Value("iota", (), attributes, tuple(shape), dtype)
     return PRIMITIVES["iota"].meaning([], attributes)
 
 

@@ -67,14 +67,14 @@ def _scan_meaning(arrays: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         carry = results[:carries]
         for whole, part in zip(stacked, results[carries:], strict=True):
             whole[t] = part
-    return tuple([*carry, *stacked])
+    return (*carry, *stacked)
 
 
 def _bundle_gradient(tools: GradientTools, node: Value, d: Any) -> Sequence[Any]:
     """Gradients of a scan's inputs; d is one value or None for each of its results."""
     body: Graph = node.attributes["body"]
     nc, ns = node.attributes["carries"], node.attributes["sequences"]
-    first, sequences, rest = node.inputs[:nc], node.inputs[nc : nc + ns], node.inputs[nc + ns :]
+    sequences, rest = node.inputs[nc : nc + ns], node.inputs[nc + ns :]
     keep = Graph(body.inputs, (*body.outputs[:nc], *body.inputs[:nc]))
     kept = _items(_node(keep, node.inputs, nc, ns, node.attributes))[nc:]
     back = tools.pullback(body)
@@ -174,14 +174,14 @@ def scan(
         (6.0, [0.0, 2.0, 9.0])
     """
     lengths = {shape_of(x)[0] if shape_of(x) else None for x in sequences}
-    if len(lengths) != 1 or not isinstance(next(iter(lengths)), int | np.integer):
+    steps = next(iter(lengths), None)
+    if len(lengths) != 1 or not isinstance(steps, int):
         raise ShapeError(
             "scan cannot step through its sequences together.",
             happened="shapes are " + ", ".join(show_shape(shape_of(x)) for x in sequences),
             needed="at least one sequence, all with the same known first length",
             fix="give sequences of shape (T, ...) with one T",
         )
-    steps = int(next(iter(lengths)))  # type: ignore[arg-type]
     specs = [Spec(shape_of(x), dtype_of(x)) for x in first]
     specs += [Spec(shape_of(x)[1:], dtype_of(x)) for x in sequences]
     since = constant(0).number
@@ -206,7 +206,9 @@ def scan(
     operands = [*first, *sequences, *free]
     if not any(isinstance(x, Value) for x in operands):
         attributes = {"body": closed, "carries": len(first), "sequences": len(sequences)}
-        results = _scan_meaning([np.asarray(x) for x in operands], {**attributes, **template})
+        arrays = [np.asarray(x) for x in operands]
+        _scan_rule([Spec(a.shape, dtype_of(a)) for a in arrays], {**attributes, **template})
+        results = _scan_meaning(arrays, {**attributes, **template})
         return list(results[: len(first)]), list(results[len(first) :])
     values = [x if isinstance(x, Value) else constant(x) for x in operands]
     items = _items(_node(closed, values, len(first), len(sequences), template))

@@ -16,7 +16,7 @@ import numpy as np
 from ranvier.foundation.dtypes import canonical, promote
 from ranvier.foundation.errors import InternalError, ShapeError, TraceError
 from ranvier.foundation.registry import Registry
-from ranvier.foundation.shapes import Extent, Shape, show_shape
+from ranvier.foundation.shapes import Extent, Shape, known_shape, show_shape
 
 _numbers = itertools.count()
 
@@ -301,7 +301,8 @@ def elementwise(name: str, *operands: Tensor) -> Any:
     for x in converted[1:]:
         shape = broadcast_shapes(shape, shape_of(x), name)
     if not any(isinstance(x, Value) for x in converted):
-        return apply(name, [np.broadcast_to(x, shape) for x in converted])  # type: ignore[arg-type]
+        whole = known_shape(shape)
+        return apply(name, [np.broadcast_to(x, whole) for x in converted])
     values = [x if isinstance(x, Value) else constant(x) for x in converted]
     return apply(name, [broadcast_to(x, shape) for x in values])
 

@@ -137,9 +137,7 @@ def transpose(x: Tensor, axes: tuple[int, ...] | None = None) -> Any:
 def _broadcast_rule(specs: Sequence[Spec], attributes: Mapping[str, Any]) -> Spec:
     old, new = specs[0].shape, tuple(attributes["shape"])
     padded = (1,) * (len(new) - len(old)) + tuple(old)
-    if len(old) > len(new) or any(
-        a != b and a != 1 for a, b in zip(padded, new, strict=True)
-    ):
+    if len(old) > len(new) or any(a != b and a != 1 for a, b in zip(padded, new, strict=True)):
         raise ShapeError(
             f"broadcast_to cannot repeat {show_shape(old)} to {show_shape(new)}.",
             happened="an axis has another length and is not 1",

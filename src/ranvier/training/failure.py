@@ -1,4 +1,4 @@
-"""When a loss is no longer a number: the step is run again, operation by operation, to name the place."""
+"""When a loss is no longer a number: the step runs again, operation by operation, for the place."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from ranvier.ops.value import Value
 from ranvier.training.graphs import Recipe
 
 
-def failure_of(
-    graph: Graph, recipe: Recipe, inputs: Mapping[str, Any], step: int
-) -> TrainingError:
+def failure_of(graph: Graph, recipe: Recipe, inputs: Mapping[str, Any], step: int) -> TrainingError:
     """The error for a step whose loss is not finite.
 
     Args:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ranvier import ops
+from ranvier.foundation.errors import DTypeError, ShapeError
 from ranvier.foundation.shapes import N, Shape
 from ranvier.graph.gradient import gradients_of
 from ranvier.layers.base import Context
@@ -92,9 +93,7 @@ def _data(recipe: Recipe) -> dict[str, Value]:
     return found
 
 
-def _outputs(
-    recipe: Recipe, parameters: Mapping[str, Value], x: Value, context: Context
-) -> Any:
+def _outputs(recipe: Recipe, parameters: Mapping[str, Value], x: Value, context: Context) -> Any:
     return recipe.network.forward(x, parameters, context, logits=recipe.logits)
 
 
@@ -105,9 +104,7 @@ def _targets(recipe: Recipe, data: Mapping[str, Value]) -> Any:
     return targets
 
 
-def _terms(
-    recipe: Recipe, outputs: Value, targets: Value, weights: Value | None
-) -> list[Value]:
+def _terms(recipe: Recipe, outputs: Value, targets: Value, weights: Value | None) -> list[Value]:
     return [t for metric in recipe.metrics for t in metric.terms(outputs, targets, weights)]
 
 
@@ -116,9 +113,7 @@ def step_graph(recipe: Recipe) -> StepGraph:
     network = recipe.network
     parameters, data = _parameters(network), _data(recipe)
     scalars = {name: input_value(name, (), dtype) for name, dtype in SCALARS.items()}
-    context = Context(
-        True, scalars["control.seed"], scalars["control.step_number"], network.dtype
-    )
+    context = Context(True, scalars["control.seed"], scalars["control.step_number"], network.dtype)
     outputs = _outputs(recipe, parameters, data[X], context)
     targets, weights = _targets(recipe, data), data.get(WEIGHTS)
     rows = recipe.loss(outputs, targets)
@@ -146,12 +141,39 @@ def step_graph(recipe: Recipe) -> StepGraph:
             scalars["control.rate"],
         )
         for value, target in [(new, name), *((new_state[key], own[key]) for key in kept)]:
+            _check_update(recipe.optimizer, value, target, parameters[name])
             updates[len(results)] = target
             results.append(value)
     inputs = [*parameters.values(), *state_inputs.values(), *scalars.values(), *data.values()]
     labels = ["loss", *(f"term{k}" for k in range(terms)), *(f"new {t}" for t in updates.values())]
     graph = Graph(tuple(inputs), tuple(results), tuple(labels))
     return StepGraph(graph, updates, tuple(data), terms, first_numbers)
+
+
+def _check_update(optimizer: Optimizer, value: Value, target: str, parameter: Value) -> None:
+    """An update must be of the shape and dtype of what it replaces.
+
+    Raises:
+        DTypeError: for another dtype.
+        ShapeError: for another shape.
+    """
+    if value.spec == parameter.spec:
+        return
+    headline = f"The optimizer {type(optimizer).__name__} changes what {target} is."
+    happened, needed = f"its update gives {value.spec}", f"{parameter.spec}, as before the update"
+    if value.shape != parameter.shape:
+        raise ShapeError(
+            headline,
+            happened=happened,
+            needed=needed,
+            fix="compute each new value with the shape of the old one",
+        )
+    raise DTypeError(
+        headline,
+        happened=happened,
+        needed=needed,
+        fix="keep scalars in the parameter's dtype with ops.cast(x, w.dtype)",
+    )
 
 
 def validation_graph(recipe: Recipe) -> Graph:

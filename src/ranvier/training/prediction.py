@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ranvier.backends.control import Control
 from ranvier.backends.native.arena import Arena
 from ranvier.backends.native.driver import Place, emit_prediction
+from ranvier.backends.native.expressions import ROWS_AHEAD
 from ranvier.backends.native.jit import Code, compile_text
 from ranvier.backends.native.module import ModuleWriter
 from ranvier.backends.native.target import find_target
@@ -20,7 +21,7 @@ from ranvier.compiler.plan import MemoryPlan
 from ranvier.foundation.dtypes import itemsize
 from ranvier.networks.network import Network
 from ranvier.ops.graph import Graph, evaluate
-from ranvier.training.graphs import X, DataSpec, forward_graph, source_array
+from ranvier.training.graphs import DataSpec, X, forward_graph, source_array
 
 #: Arenas that wait for the next call; more callers at once make their own.
 POOL = 4
@@ -65,7 +66,7 @@ class _NativeForward:
             if name in self.planned.fused.inputs:
                 arena.write(self.planned.fused.inputs[name], array)
         out = np.empty((len(x), *self.row_shape), self.dtype)
-        numbers = np.zeros(self.batch, np.int64)
+        numbers = np.zeros(self.batch + ROWS_AHEAD, np.int64)
         table = np.array([x.ctypes.data, x.strides[0] // x.itemsize], np.int64)
         control = Control(1)
         control["rows"], control["batch_size"] = len(x), self.batch

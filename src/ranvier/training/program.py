@@ -15,11 +15,12 @@ from ranvier.backends import control as words
 from ranvier.compiler.plan import MemoryPlan
 from ranvier.foundation.errors import ArgumentError
 from ranvier.foundation.random import permuted_rows
+from ranvier.foundation.shapes import known_shape
 from ranvier.losses import Loss
 from ranvier.metrics import Metric
 from ranvier.networks.network import Network
 from ranvier.optimizers import Optimizer
-from ranvier.training.engines import Engine, NativeEngine, ReferenceEngine, batch_bounds
+from ranvier.training.engines import Engine, batch_bounds
 from ranvier.training.failure import failure_of
 from ranvier.training.graphs import (
     DataSpec,
@@ -30,8 +31,10 @@ from ranvier.training.graphs import (
     step_graph,
     validation_graph,
 )
+from ranvier.training.native import NativeEngine
 from ranvier.training.prediction import PredictionProgram
 from ranvier.training.records import History, Monitor, Progress
+from ranvier.training.reference import ReferenceEngine
 
 __all__ = ["History", "Monitor", "PredictionProgram", "Progress", "TrainingProgram"]
 
@@ -140,7 +143,7 @@ class TrainingProgram:
         shapes = {v.name: v.shape for v in self._step.graph.inputs}
         self._engine.load(
             {
-                name: np.full(shapes[name], number, self.network.dtype)
+                name: np.full(known_shape(shapes[name]), number, self.network.dtype)
                 for name, number in self._step.state.items()
             }
         )
@@ -306,7 +309,7 @@ class _Watch:
         while worker.is_alive():
             try:
                 worker.join(LOOK_EVERY)
-                self._look(worker.is_alive())
+                self._look()
             except KeyboardInterrupt:
                 interrupted = True
                 self.engine.control["stop"] = 1
@@ -325,7 +328,7 @@ class _Watch:
         except BaseException as error:  # carried over to the caller's thread
             self.error = error
 
-    def _look(self, running: bool) -> None:
+    def _look(self) -> None:
         seconds = time.perf_counter() - self.begin
         if self.time_limit is not None and seconds > self.time_limit:
             self.engine.control["stop"] = 1
@@ -348,4 +351,3 @@ class _Watch:
             done, self.epochs, batch, steps, loss, metrics,
             share * c["rows"] / max(seconds, 1e-9), left,
         )  # fmt: skip
-

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ranvier.compiler.groups import Buffer
 from ranvier.compiler.plan import MemoryPlan
 from ranvier.foundation.dtypes import itemsize
-from ranvier.foundation.shapes import Extent
+from ranvier.foundation.shapes import known_shape, resolve
 
 
 class Arena:
@@ -36,7 +36,7 @@ class Arena:
             counts: lengths of symbolic extents; their capacity where left out.
         """
         lengths = {**self.plan.capacity, **(counts or {})}
-        shape = tuple(lengths[d.name] if isinstance(d, Extent) else d for d in buffer.shape)
+        shape = resolve(buffer.shape, lengths)
         size = itemsize(buffer.dtype)
         strides = tuple(stride * size for stride in buffer.strides())
         place = buffer.alias.offset if buffer.alias is not None else buffer.offset
@@ -47,7 +47,7 @@ class Arena:
         """A copy of a buffer in canonical layout."""
         if not buffer.panel:
             return self.view(buffer).copy()
-        rows, columns = buffer.shape
+        rows, columns = known_shape(buffer.shape)
         whole = self._panels(buffer).transpose(1, 0, 2).reshape(rows, -1)
         return np.ascontiguousarray(whole[:, :columns])
 
@@ -56,7 +56,7 @@ class Arena:
         if not buffer.panel:
             self.view(buffer)[...] = array
             return
-        rows, columns = buffer.shape
+        rows, columns = known_shape(buffer.shape)
         panels = self._panels(buffer)
         whole = np.zeros((rows, len(panels) * buffer.panel), buffer.dtype)
         whole[:, :columns] = array
@@ -64,8 +64,8 @@ class Arena:
 
     def _panels(self, buffer: Buffer) -> NDArray[Any]:
         """A matrix in panels as (panel, row, column in the panel)."""
-        rows, columns = buffer.shape
-        count = -(-int(columns) // buffer.panel)
+        rows, columns = known_shape(buffer.shape)
+        count = -(-columns // buffer.panel)
         place = buffer.alias.offset if buffer.alias is not None else buffer.offset
         flat = self.bytes[place : place + buffer.bytes({})]
-        return np.ndarray((count, int(rows), buffer.panel), buffer.dtype, flat.data)
+        return np.ndarray((count, rows, buffer.panel), buffer.dtype, flat.data)

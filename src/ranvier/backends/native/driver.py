@@ -274,9 +274,7 @@ class TrainingDriver(_Driver):
         self.write(self.layout.step_number, step)
         self.write(self.layout.step_real, f.op(f"sitofp i64 {following} to double"))
         self.write(self.layout.rate, self.get("learning_rate"))
-        bad = f.op(
-            f"call i32 @step(ptr %arena, ptr {self.data}, ptr {self.numbers}, i64 {count})"
-        )
+        bad = f.op(f"call i32 @step(ptr %arena, ptr {self.data}, ptr {self.numbers}, i64 {count})")
         self._leave_if(f.op(f"icmp ne i32 {bad}, 0"), control.NOT_FINITE)
         loss = f.binary("fadd", F64, self.get("loss_sum"), self.read(self.layout.loss))
         self.put("loss_sum", loss)

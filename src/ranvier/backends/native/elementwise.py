@@ -16,6 +16,8 @@ _UNSIGNED = ("uint8", "uint16", "bool")
 
 def _arithmetic(name: str) -> Emit:
     def emit(f: Emitter, type_: Type, x: Sequence[str]) -> str:
+        if name == "add" and type_.dtype == "bool":  # as NumPy: either of them
+            return f.binary("or", type_, x[0], x[1])
         return f.binary(f"f{name}" if is_float(type_.dtype) else name, type_, x[0], x[1])
 
     return emit
@@ -56,6 +58,8 @@ def _negative(f: Emitter, type_: Type, x: Sequence[str]) -> str:
 def _absolute(f: Emitter, type_: Type, x: Sequence[str]) -> str:
     if is_float(type_.dtype):
         return f.intrinsic("fabs", type_, x[0])
+    if type_.dtype in _UNSIGNED:
+        return x[0]
     negative = f.compare("slt", type_, x[0], f.zero(type_))
     return f.select(type_, negative, _negative(f, type_, x), x[0])
 

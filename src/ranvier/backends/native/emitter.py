@@ -294,9 +294,7 @@ class Emitter:
         back = self.block
         again = self.icmp("slt", next_index, count)
         self.do(f"br i1 {again}, label %{head}, label %{end}")
-        self.lines[slot] = (
-            f"  {index} = phi i64 [ {start}, %{before} ], [ {next_index}, %{back} ]"
-        )
+        self.lines[slot] = f"  {index} = phi i64 [ {start}, %{before} ], [ {next_index}, %{back} ]"
         for offset, (phi, (type_, first), last) in enumerate(
             zip(phis, carried, following, strict=True)
         ):
@@ -311,9 +309,7 @@ class Emitter:
             for (type_, first), last in zip(carried, following, strict=True)
         ]
 
-    def when(
-        self, condition: str, body: Callable[[], None], returns: bool = False
-    ) -> None:
+    def when(self, condition: str, body: Callable[[], None], returns: bool = False) -> None:
         """Run the body only where an i1 holds; a body that returns from the function says so."""
         yes, end = self.fresh_label("then"), self.fresh_label("end")
         self.do(f"br i1 {condition}, label %{yes}, label %{end}")

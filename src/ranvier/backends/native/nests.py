@@ -1,4 +1,4 @@
-"""Groups as functions: loop nests for rows, columns and products.
+"""Groups as functions: loop nests for rows and columns, and what follows a product's tile.
 
 The order of every sum is fixed by shape alone. Along rows: sixteen lanes that are added as a tree;
 over rows: four interleaved sums, added in pairs; in products: k in order by fma.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ranvier.backends.native.elementwise import emit_extreme
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
 from ranvier.backends.native.expressions import Arguments, Evaluator, Number
+from ranvier.backends.native.reductions import combine, fold, start_of
 from ranvier.compiler.groups import LANES, Buffer, Group, Root, walk
 from ranvier.compiler.index import Axis, Index, axes_of
-from ranvier.foundation.dtypes import is_float
 from ranvier.foundation.shapes import Dimension, Extent
+from ranvier.ops.value import law_broken
 
-IDENTITY = {"sum": 0.0, "max": float("-inf"), "min": float("inf")}
 #: Interleaved sums of a reduction over rows.
 PARTIALS = 4
 
@@ -73,6 +72,7 @@ class _Rows:
 
         def body(position: Operand, _: list[str]) -> None:
             self.e.enter(axis, position)
+            self.e.ask_for_rows(axis, position)
             if place + 1 < len(self.outer) or self.inner is not None:
                 self.e.hoist(r.expr for r in self._early() if r.expr is not None)
             self._outer(place + 1)
@@ -231,52 +231,6 @@ def store_some(f: Emitter, type_: Type, text: str, address: str, count: Operand)
             f.when(f.icmp("slt", lane, count), one)
 
 
-def start_of(root: Root, type_: Type) -> str:
-    """What a reduction starts from."""
-    if is_float(root.value.dtype):
-        return constant(type_, IDENTITY[root.kind])
-    bits = 31 if root.value.dtype == "int32" else 63
-    if root.value.dtype == "uint8":
-        return constant(type_, {"sum": 0, "max": 0, "min": 255}[root.kind])
-    return constant(type_, {"sum": 0, "max": -(2**bits), "min": 2**bits - 1}[root.kind])
-
-
-def combine(f: Emitter, kind: str, type_: Type, a: str, b: str) -> str:
-    """Two partial results of a reduction together."""
-    if is_float(type_.dtype):
-        if kind == "sum":
-            return f.binary("fadd", type_, a, b)
-        return emit_extreme(f, "maximum" if kind == "max" else "minimum", type_, a, b)
-    if kind == "sum":
-        return f.binary("add", type_, a, b)
-    sign = "u" if type_.dtype == "uint8" else "s"
-    how = f"{sign}gt" if kind == "max" else f"{sign}lt"
-    return f.select(type_, f.compare(how, type_, a, b), a, b)
-
-
-def fold(f: Emitter, kind: str, type_: Type, vector: str) -> str:
-    """All lanes to one number: halves, quarters, eighths ... as a tree."""
-    lanes = type_.lanes
-    while lanes > 1:
-        half = Type(type_.dtype, lanes // 2)
-        whole = Type(type_.dtype, lanes)
-        parts = []
-        for start in (0, lanes // 2):
-            order = ", ".join(f"i32 {start + k}" for k in range(lanes // 2))
-            if lanes == 2:
-                parts.append(f.op(f"extractelement {whole} {vector}, i32 {start}"))
-            else:
-                parts.append(
-                    f.op(
-                        f"shufflevector {whole} {vector}, {whole} poison, "
-                        f"<{lanes // 2} x i32> <{order}>"
-                    )
-                )
-        vector = combine(f, kind, half, parts[0], parts[1])
-        lanes //= 2
-    return vector
-
-
 def emit_columns(f: Emitter, group: Group, arguments: Arguments) -> None:
     """A columns group: for each vector of columns, a reduction over an inner axis."""
     axes = [Axis(k, d) for k, d in enumerate(group.domain)]
@@ -340,9 +294,9 @@ def _one_column(
     for k in range(PARTIALS - 1):  # what is left goes to the first sums, one number each
         first = f.add(whole, k)
         last = f.minimum_int(count, f.add(first, 1))
-        sums[k] = f.loop(
-            last, lambda p, s: [term(p, s[0])], [(str(type_), sums[k])], start=first
-        )[0]
+        sums[k] = f.loop(last, lambda p, s: [term(p, s[0])], [(str(type_), sums[k])], start=first)[
+            0
+        ]
     pairs = [combine(f, anchor.kind, type_, sums[k], sums[k + 1]) for k in (0, 2)]
     total = combine(f, anchor.kind, type_, pairs[0], pairs[1])
     e.define(anchor, Number(total, lanes > 1))
@@ -368,7 +322,7 @@ def finish_elements(
 def _known(e: Evaluator, root: Root, lanes: int) -> str:
     number = e.recall(id(root))
     if number is None:
-        raise KeyError(root.name)
+        raise law_broken("code generation", f"{root.name} is stored before it is there")
     if number.is_vector or lanes == 1:
         return number.name
     return e.splat(Type(root.value.dtype, lanes), number.name)

@@ -33,9 +33,7 @@ def emit_uniform(f: Emitter, elements: str, seed: str, step: str, site: int, lan
         hit = f.compare("eq", wide, which, constant(wide, number))
         chosen = f.select(word, hit, words[number], chosen)
     high = f.binary("lshr", word, chosen, constant(word, 8))
-    return f.binary(
-        "fmul", real, f.convert("uitofp", word, real, high), constant(real, 2.0**-24)
-    )
+    return f.binary("fmul", real, f.convert("uitofp", word, real, high), constant(real, 2.0**-24))
 
 
 def _philox(f: Emitter, c: list[str], k0: str, k1: str, lanes: int) -> list[str]:

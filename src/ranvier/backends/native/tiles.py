@@ -1,8 +1,9 @@
 """Register tiles: the micro-kernel of every product, and the packing of turned-around operands.
 
-``out[r][c] = sum over k of A[r * row + k * depth] * B[k * line + c]``, k in order, one fma each. Rows
-and columns of a tile are fixed, sizes and strides come at run time, so a kernel serves every layer.
-Nothing is masked: operands are padded, and who reads the tile takes the rows and columns that count.
+``out[r][c] = sum over k of A[r * row + k * depth] * B[k * line + c]``, k in order, one fma each.
+Rows and columns of a tile are fixed, sizes and strides come at run time, so a kernel serves every
+layer. Nothing is masked: operands are padded, and who reads the tile takes the rows and columns
+that count.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ class Kernel:
         vectors: vectors of sixteen columns.
         unit: the stride of the left operand that is 1: "depth" (rows of numbers), "row" (its
             transpose), or "none".
+        pitch: the left operand's row stride where it is fixed in the kernel; 0: at run time.
+            Tiles of more than eight rows need it, or their addresses take the registers.
     """
 
     dtype: str
     rows: int
     vectors: int
     unit: str
+    pitch: int = 0
 
     @property
     def name(self) -> str:
         """Its symbol."""
-        return f"tile_{self.dtype}_{self.rows}x{self.vectors}_{self.unit}"
+        return f"tile_{self.dtype}_{self.rows}x{self.vectors}_{self.unit}_{self.pitch}"
 
     @property
     def columns(self) -> int:
@@ -49,7 +53,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Sides:
-    """Where a tile's operands lie: the left corner with its strides, the right one with its line."""
+    """Where a tile's operands lie: the left corner and its strides, the right one and its line."""
 
     a: str
     row: Operand
@@ -67,7 +71,7 @@ def emit_kernel(kernel: Kernel, declarations: set[str]) -> str:
         "ptr noalias nocapture %out)"
     )
     f = Emitter(head, declarations, "nounwind noinline")
-    row: Operand = 1 if kernel.unit == "row" else "%row"
+    row: Operand = 1 if kernel.unit == "row" else kernel.pitch or "%row"
     depth: Operand = 1 if kernel.unit == "depth" else "%depth"
     emit_sum(f, kernel, Sides("%A", row, depth, "%B", "%line", "%count"), "%out")
     f.do("ret void")
@@ -124,6 +128,12 @@ def emit_call(f: Emitter, kernel: Kernel, sides: Sides, out: str) -> None:
         f"call void @{kernel.name}(ptr {sides.a}, i64 {sides.row}, i64 {sides.depth}, "
         f"ptr {sides.b}, i64 {sides.line}, i64 {sides.count}, ptr {out})"
     )
+
+
+def emit_prefetch(f: Emitter, address: str) -> None:
+    """Ask for the cache line of an address; never faults."""
+    f.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    f.do(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 3, i32 1)")
 
 
 def emit_pack_left(
@@ -194,9 +204,7 @@ def _transpose(
 ) -> None:  # fmt: skip
     """A block of 16 x 16 turned around in registers by four rounds of interleaving."""
     vector = Type(dtype, LANES)
-    rows = [
-        f.load(vector, f.at(source, f.add(first, r * outer), dtype)) for r in range(LANES)
-    ]
+    rows = [f.load(vector, f.at(source, f.add(first, r * outer), dtype)) for r in range(LANES)]
     low = _interleave(0)
     high = _interleave(LANES // 2)
     half = LANES // 2

@@ -1,0 +1,140 @@
+"""The native engine of a training program: its arena, its code, its tables of data."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.backends.control import Control
+from ranvier.backends.native.arena import Arena
+from ranvier.backends.native.driver import Place, TrainingDriver, TrainingLayout
+from ranvier.backends.native.expressions import ROWS_AHEAD
+from ranvier.backends.native.jit import compile_text
+from ranvier.backends.native.module import ModuleWriter
+from ranvier.backends.native.target import find_target
+from ranvier.compiler.pipeline import Planned, Request, compile_plan
+from ranvier.ops.graph import Graph
+from ranvier.training.engines import Array
+from ranvier.training.graphs import SCALARS, StepGraph
+
+
+class NativeEngine:
+    """The compiled loops.
+
+    Args:
+        step: the training step.
+        validation: the validation batch, or None.
+        capacity: most rows of a training batch, and of a validation batch.
+        sources: arrays of the data inputs in order; and of the validation rows.
+        parameters: names of the parameters, which come first among the inputs.
+    """
+
+    def __init__(
+        self,
+        step: StepGraph,
+        validation: Graph | None,
+        capacity: tuple[int, int],
+        sources: tuple[Sequence[Array], Sequence[Array]],
+        parameters: Sequence[str],
+    ) -> None:
+        self.parameter_names = list(parameters)
+        target = find_target()
+        data, panels = frozenset(step.data), target.panels()
+        self.step: Planned = compile_plan(
+            Request(step.graph, data, step.updates, {"N": capacity[0]}, panels, guard=0)
+        )
+        self.buffers = self.step.fused.inputs
+        self.validation: Planned | None = None
+        if validation is not None:
+            self.validation = compile_plan(
+                Request(validation, data, {}, {"N": capacity[1]}, panels,
+                        start=self.step.memory.bytes, shared=self.buffers)
+            )  # fmt: skip
+        self.last = self.validation or self.step
+        self.layout = self._layout(step.terms)
+        self.control = Control(self.layout.sums)
+        writer = ModuleWriter(target)
+        writer.add_program("step", self.step)
+        if self.validation is not None:
+            writer.add_program("evaluate", self.validation)
+        driver = TrainingDriver(writer.declarations, target, self.layout)
+        writer.function("train", driver.emit())
+        self.code = compile_text(writer.text(), target)
+        self._train = self.code.function("train", ctypes.c_void_p, ctypes.c_void_p)
+        self.arena = Arena(self.last.memory)
+        self._fill_constants()
+        self._best: NDArray[np.uint8] | None = None
+        self._numbers = np.zeros(max(capacity) + ROWS_AHEAD, np.int64)
+        self._sources = sources
+        self._tables = [self._table(arrays) for arrays in sources]
+        self.control["row_numbers"] = self._numbers.ctypes.data
+        self.control["data"] = self._tables[0].ctypes.data
+        self.control["validation_data"] = self._tables[1].ctypes.data
+        self.control["validation_batch"] = capacity[1]
+
+    @staticmethod
+    def _table(arrays: Sequence[Array]) -> NDArray[np.int64]:
+        """Address and row stride, in elements, of each data source."""
+        pairs = [(a.ctypes.data, a.strides[0] // a.itemsize) for a in arrays]
+        return np.array(pairs or [(0, 0)], np.int64).reshape(-1)
+
+    def _layout(self, terms: int) -> TrainingLayout:
+        outputs = [Place(b.offset, b.dtype) for b in self.step.fused.outputs[: terms + 1]]
+        checked = self.validation.fused.outputs if self.validation is not None else []
+        first = self.buffers[self.parameter_names[0]] if self.parameter_names else None
+        last = self.buffers[self.parameter_names[-1]] if self.parameter_names else None
+        span = (0, 0)
+        if first is not None and last is not None:
+            span = (first.offset, last.offset + last.bytes({"N": 0}) - first.offset)
+        return TrainingLayout(
+            outputs[0],
+            tuple(outputs[1:]),
+            tuple(Place(b.offset, b.dtype) for b in checked),
+            self._scalar("control.step_real"),
+            self._scalar("control.step_number"),
+            self._scalar("control.seed"),
+            self._scalar("control.rate"),
+            span,
+        )
+
+    def _scalar(self, name: str) -> Place | None:
+        """Where a step reads a scalar, if it does."""
+        return Place(self.buffers[name].offset, SCALARS[name]) if name in self.buffers else None
+
+    def _fill_constants(self) -> None:
+        for planned in (self.step, self.validation):
+            if planned is not None:
+                for buffer, node in planned.fused.constants.values():
+                    self.arena.view(buffer)[...] = node.attributes["value"]
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Take parameters and optimizer state, by input name."""
+        for name, array in state.items():
+            self.arena.write(self.buffers[name], array)
+
+    def view(self, name: str) -> Array:
+        """A parameter or state as it is now."""
+        return self.arena.read(self.buffers[name])
+
+    def run(self) -> None:
+        """Go on from the control block's position."""
+        self._train(self.control.address, self.arena.address)
+
+    def keep_best(self) -> None:
+        """Make room for the best parameters."""
+        self._best = np.zeros(max(self.layout.parameters[1], 1), np.uint8)
+        self.control["best_parameters"] = self._best.ctypes.data
+
+    def best(self) -> Mapping[str, Array]:
+        """The parameters that were kept."""
+        if self._best is None:
+            return {}
+        start, length = self.layout.parameters
+        now = self.arena.bytes[start : start + length].copy()
+        self.arena.bytes[start : start + length] = self._best[:length]
+        found = {name: self.view(name) for name in self.parameter_names}
+        self.arena.bytes[start : start + length] = now
+        return found
