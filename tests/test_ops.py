@@ -271,7 +271,7 @@ def test_random_numbers_depend_on_their_place_only() -> None:
     ):
         assert (first != other).mean() > 0.99
     assert 0.0 <= first.min() <= first.max() < 1.0
-    assert (ops.random_uniform((165,), seed, step, 0) == first.ravel()).all()
+    assert (ops.random_uniform((33,), seed, step, 0) == first[0]).all()
     double = ops.random_uniform((5, 33), seed, step, 0, "float64")
     assert (double == first.astype("f8")).all()
 

@@ -10,9 +10,20 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from ranvier.backends.native.elementwise import OPERATIONS
+from ranvier.layers import LAYERS
+from ranvier.layers.activations import ACTIVATIONS
+from ranvier.losses import LOSSES
+from ranvier.metrics import METRICS
+from ranvier.ops.composites import COMPOSITES
+from ranvier.ops.value import PRIMITIVES
+from ranvier.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
@@ -61,6 +72,19 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), f"{path.name} points to {target}"
 
 
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """What a page registers is forgotten after it: other tests count what is there."""
+    kinds = (ACTIVATIONS, COMPOSITES, LAYERS, LOSSES, METRICS, OPTIMIZERS, PRIMITIVES)
+    tables: list[dict[str, Any]] = [OPERATIONS, *(kind._things for kind in kinds)]
+    before = [dict(table) for table in tables]
+    yield
+    for table, was in zip(tables, before, strict=True):
+        table.clear()
+        table.update(was)
+
+
+@pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
 def test_the_python_of_the_docs_runs(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

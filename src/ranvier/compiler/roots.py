@@ -15,6 +15,7 @@ import numpy as np
 from ranvier.compiler.groups import Buffer, Expr
 from ranvier.compiler.index import Index, axes_of, reshaped
 from ranvier.foundation.errors import UnsupportedOperationError
+from ranvier.foundation.random import BLOCK
 from ranvier.foundation.shapes import show_shape
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import PRIMITIVES, Value
@@ -59,8 +60,10 @@ def find_roots(graph: Graph) -> set[int]:
         costs[id(node)] = cost = _cost(node, costs, roots)
         kind = PRIMITIVES[node.op].kind
         dear = cost > RECOMPUTE_THRESHOLD and (consumers.get(id(node), 0) > 1 or not node.shape)
-        if kind in ("elementwise", "random") and node.inputs and (
-            dear or depths[id(node)] > DEEPEST
+        if (
+            kind in ("elementwise", "random")
+            and node.inputs
+            and (dear or depths[id(node)] > DEEPEST)
         ):
             roots.add(id(node))
         if id(node) in roots:
@@ -127,7 +130,7 @@ class Puller:
 
 
 def _linear(value: Value, indices: tuple[Index, ...]) -> Index:
-    """The row-major number of an element, without padding."""
+    """The number of an element, rows starting at whole blocks (see ``random.uniform``)."""
     total, stride = Index(), 1
     for place in range(len(indices) - 1, -1, -1):
         total = total.plus(indices[place], stride)
@@ -142,6 +145,8 @@ def _linear(value: Value, indices: tuple[Index, ...]) -> Index:
                 fix="draw the numbers in another order of axes and transpose them",
             )
         stride *= length
+        if place == len(indices) - 1:
+            stride = -(-stride // BLOCK) * BLOCK
     return total
 
 

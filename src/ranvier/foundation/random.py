@@ -15,6 +15,8 @@ MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
 PHILOX_ROUNDS = 10
 FEISTEL_ROUNDS = 6
+#: Elements that share sixteen evaluations of Philox.
+BLOCK = 64
 #: Multipliers of the 32-bit mixer "lowbias32" by Chris Wellons (public domain).
 MIX_MULTIPLIERS = (0x7FEB352D, 0x846CA68B)
 
@@ -50,16 +52,18 @@ def philox(
 def uniform(shape: tuple[int, ...], seed: int, step: int, site: int) -> NDArray[np.float32]:
     """Uniform numbers in [0, 1) with 24 random bits, by logical element.
 
-    Element ``e`` (row-major) takes word ``(e // 16) % 4`` of counter ``e // 64 * 16 + e % 16``:
-    four neighbouring vectors of sixteen share one evaluation of Philox.
+    Elements are numbered row after row, each row starting at a multiple of `BLOCK`. Element ``e``
+    takes word ``(e // 16) % 4`` of counter ``e // 64 * 16 + e % 16``: four neighbouring vectors of
+    sixteen share one evaluation of Philox.
     """
-    size = int(np.prod(shape, dtype=np.int64))
-    counters = (size + 63) // 64 * 16
-    words = philox(
-        (np.arange(counters, dtype=np.uint32), 0, step, site), (seed & 0xFFFFFFFF, seed >> 32)
-    )
-    block = np.stack(words).reshape(4, -1, 16).transpose(1, 0, 2).reshape(-1)[:size]
-    return ((block >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
+    last = shape[-1] if shape else 1
+    rows = int(np.prod(shape[:-1], dtype=np.int64))
+    blocks = -(-last // BLOCK)
+    counters = np.arange(rows * blocks * 16, dtype=np.uint32)
+    words = philox((counters, 0, step, site), (seed & 0xFFFFFFFF, seed >> 32))
+    lines = np.stack(words).reshape(4, -1, 16).transpose(1, 0, 2).reshape(rows, blocks * BLOCK)
+    numbers = (lines[:, :last] >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+    return numbers.reshape(shape)
 
 
 def mix(value: NDArray[np.uint32]) -> NDArray[np.uint32]:

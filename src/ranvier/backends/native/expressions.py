@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from ranvier.backends.native.elementwise import OPERATIONS, emit_cast
 from ranvier.backends.native.emitter import LLVM_TYPES, Emitter, Operand, Type, constant
-from ranvier.backends.native.random import emit_uniform
+from ranvier.backends.native.random import emit_fraction, emit_uniform, emit_words
 from ranvier.backends.native.tiles import emit_prefetch
-from ranvier.compiler.groups import Buffer, Expr, Root, axes_used, walk
+from ranvier.compiler.groups import LANES, Buffer, Expr, Root, axes_used, walk
 from ranvier.compiler.index import Axis, Index, Quotient, quotient, remainder
 from ranvier.foundation.dtypes import itemsize
+from ranvier.foundation.random import BLOCK
 from ranvier.ops.value import law_broken
 
 CACHE_LINE = 64
@@ -85,6 +86,9 @@ class Evaluator:
         self.depth = 0
         self.positions: dict[Axis, Operand] = {}
         self.tile: TileColumns | None = None
+        #: Which quarter of a block of random numbers the present vector is, where that is known.
+        self.quarter: int | None = None
+        self.words: dict[int, list[str]] = {}
         self.end: Operand | None = None  # where the vector axis ends, if a vector may pass it
         self._memo: list[dict[int, Number]] = [{}]
         self._splats: list[dict[str, str]] = [{}]
@@ -362,6 +366,10 @@ class Evaluator:
         seed, step = (self.value(a).name for a in expr.args)
         pace = index.coefficient(self.vector_axis) if self.vector_axis else 0
         place = Type("int64", type_.lanes)
+        if self.quarter is not None and type_.lanes == LANES and self._starts_block(index):
+            word = self._shared_words(expr, seed, step)[self.quarter]
+            fraction = emit_fraction(self.f, word, type_.lanes)
+            return emit_cast(self.f, Type("float32", type_.lanes), type_, fraction)
         if type_.lanes > 1 and pace is None:
             lanes = [str(self._at_lane(index, lane)) for lane in range(type_.lanes)]
             elements = self._assemble(place, lanes)
@@ -372,6 +380,24 @@ class Evaluator:
             elements = str(self.place(index))
         number = emit_uniform(self.f, elements, seed, step, site, type_.lanes)
         return emit_cast(self.f, Type("float32", type_.lanes), type_, number)
+
+    def _starts_block(self, index: Index) -> bool:
+        """Whether rows of an index start at whole blocks and go on one by one."""
+        others = [c for atom, c in index.terms if atom != self.vector_axis]
+        along = index.coefficient(self.vector_axis) if self.vector_axis else None
+        return along == 1 and index.constant == 0 and all(c % BLOCK == 0 for c in others)
+
+    def _shared_words(self, expr: Expr, seed: str, step: str) -> list[str]:
+        """The words of the present block, drawn once for its four vectors."""
+        if id(expr) not in self.words:
+            site, index = expr.payload
+            wide = Type("int64", LANES)
+            first = self.f.splat(wide, str(self.place(index)))
+            if self.quarter:  # the block began before the present vector
+                first = self.f.binary("sub", wide, first, constant(wide, LANES * self.quarter))
+            elements = self.f.binary("add", wide, first, _ramp(wide, 1))
+            self.words[id(expr)] = emit_words(self.f, elements, seed, step, site, LANES)
+        return self.words[id(expr)]
 
 
 def linear(buffer: Buffer, indices: tuple[Index, ...]) -> Index:

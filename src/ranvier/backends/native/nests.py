@@ -13,6 +13,7 @@ from ranvier.backends.native.expressions import Arguments, Evaluator, Number
 from ranvier.backends.native.reductions import combine, fold, start_of
 from ranvier.compiler.groups import LANES, Buffer, Group, Root, walk
 from ranvier.compiler.index import Axis, Index, axes_of
+from ranvier.foundation.random import BLOCK
 from ranvier.foundation.shapes import Dimension, Extent
 from ranvier.ops.value import law_broken
 
@@ -129,22 +130,44 @@ class _Rows:
                 self.e.enter(axis, 0)
                 self.e.end = None if count == self.lanes else count
                 self.in_registers = True
+            self.e.quarter, self.e.words = 0, {}
             totals = self._one_vector(roots, [self._start(r) for r in reductions])
         else:
-            carried = [(str(self._type(r)), self._start(r)) for r in reductions]
-
-            def body(position: Operand, sums: list[str]) -> list[str]:
-                self.e.enter(axis, position)
-                full = self.lanes == 1 or (isinstance(count, int) and count % self.lanes == 0)
-                self.e.end = None if full else count
-                out = self._one_vector(roots, sums)
-                self.e.end = None
-                self.e.leave(axis)
-                return out
-
-            totals = self.f.loop(count, body, carried, step=self.lanes)
+            totals = self._many_vectors(roots, axis, count, [self._start(r) for r in reductions])
+        self.e.quarter = None
         for root, total in zip(reductions, totals, strict=True):
             self._finish(root, total)
+
+    def _many_vectors(
+        self, roots: Sequence[Root], axis: Axis, count: Operand, starts: list[str]
+    ) -> list[str]:
+        """Vector after vector; in blocks of four where random numbers are drawn block by block."""
+        reductions = [r for r in roots if r.kind != "body"]
+        types = [str(self._type(r)) for r in reductions]
+        full = self.lanes == 1 or (isinstance(count, int) and count % self.lanes == 0)
+
+        def vector(position: Operand, sums: list[str]) -> list[str]:
+            self.e.enter(axis, position)
+            self.e.end = None if full else count
+            out = self._one_vector(roots, sums)
+            self.e.end = None
+            self.e.leave(axis)
+            return out
+
+        def block(position: Operand, sums: list[str], vectors: int = BLOCK // LANES) -> list[str]:
+            self.e.words = {}
+            for quarter in range(vectors):
+                self.e.quarter = quarter
+                sums = vector(self.f.add(position, quarter * LANES), sums)
+            return sums
+
+        drawn = any(e.op == "random" for r in roots if r.expr is not None for e in walk(r.expr))
+        if not drawn or self.lanes != LANES or not isinstance(count, int):
+            return self.f.loop(count, vector, list(zip(types, starts, strict=True)), self.lanes)
+        whole = count // BLOCK * BLOCK
+        sums = self.f.loop(whole, block, list(zip(types, starts, strict=True)), step=BLOCK)
+        left = -(-(count - whole) // LANES)
+        return block(whole, sums, left) if left else sums
 
     def _type(self, root: Root) -> Type:
         return Type(root.value.dtype, self.lanes)

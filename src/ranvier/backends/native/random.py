@@ -16,24 +16,36 @@ from ranvier.foundation.random import (
 
 def emit_uniform(f: Emitter, elements: str, seed: str, step: str, site: int, lanes: int) -> str:
     """Uniform float32 in [0, 1) for logical elements (i64 lanes) of a random place."""
-    wide, word, real = Type("int64", lanes), Type("uint32", lanes), Type("float32", lanes)
-    block = f.binary("shl", wide, f.binary("lshr", wide, elements, constant(wide, 6)),
-                     constant(wide, 4))  # fmt: skip
-    counter = f.binary("or", wide, block, f.binary("and", wide, elements, constant(wide, 15)))
+    wide, word = Type("int64", lanes), Type("uint32", lanes)
+    words = emit_words(f, elements, seed, step, site, lanes)
+    sixteenths = f.binary("lshr", wide, elements, constant(wide, 4))
+    which = f.binary("and", wide, sixteenths, constant(wide, 3))
+    chosen = words[3]
+    for number in (2, 1, 0):
+        hit = f.compare("eq", wide, which, constant(wide, number))
+        chosen = f.select(word, hit, words[number], chosen)
+    return emit_fraction(f, chosen, lanes)
+
+
+def emit_words(f: Emitter, elements: str, seed: str, step: str, site: int, lanes: int) -> list[str]:
+    """The four words that elements and their neighbours 16, 32 and 48 places on share."""
+    wide, word = Type("int64", lanes), Type("uint32", lanes)
+    blocks = f.binary("lshr", wide, elements, constant(wide, 6))
+    sixteenth = f.binary("and", wide, elements, constant(wide, 15))
+    counter = f.binary("or", wide, f.binary("shl", wide, blocks, constant(wide, 4)), sixteenth)
     c0 = f.convert("trunc", wide, word, counter)
     c2 = f.splat(word, f.op(f"trunc i64 {step} to i32"))
     k0 = f.splat(word, f.op(f"trunc i64 {seed} to i32"))
     high_seed = f.op(f"lshr i64 {seed}, 32")
     k1 = f.splat(word, f.op(f"trunc i64 {high_seed} to i32"))
-    words = _philox(f, [c0, constant(word, 0), c2, constant(word, site)], k0, k1, lanes)
-    which = f.binary("and", wide, f.binary("lshr", wide, elements, constant(wide, 4)),
-                     constant(wide, 3))  # fmt: skip
-    chosen = words[3]
-    for number in (2, 1, 0):
-        hit = f.compare("eq", wide, which, constant(wide, number))
-        chosen = f.select(word, hit, words[number], chosen)
-    high = f.binary("lshr", word, chosen, constant(word, 8))
-    return f.binary("fmul", real, f.convert("uitofp", word, real, high), constant(real, 2.0**-24))
+    return _philox(f, [c0, constant(word, 0), c2, constant(word, site)], k0, k1, lanes)
+
+
+def emit_fraction(f: Emitter, word: str, lanes: int) -> str:
+    """A random word as a float32 in [0, 1)."""
+    whole, real = Type("uint32", lanes), Type("float32", lanes)
+    high = f.binary("lshr", whole, word, constant(whole, 8))
+    return f.binary("fmul", real, f.convert("uitofp", whole, real, high), constant(real, 2.0**-24))
 
 
 def _philox(f: Emitter, c: list[str], k0: str, k1: str, lanes: int) -> list[str]:
