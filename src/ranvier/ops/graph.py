@@ -184,7 +184,8 @@ def evaluate(
         if node.op in ("scan", "composite"):
             attributes["counts"] = lengths
         inputs = [results[id(v)] for v in node.inputs]
-        results[id(node)] = PRIMITIVES[node.op].meaning(inputs, attributes)
+        with np.errstate(all="ignore"):  # NaN and infinity are results, as in native code
+            results[id(node)] = PRIMITIVES[node.op].meaning(inputs, attributes)
     return [results[id(v)] for v in graph.outputs]
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from ranvier.backends.native.elementwise import OPERATIONS, emit_cast
 from ranvier.backends.native.emitter import LLVM_TYPES, Emitter, Operand, Type, constant
+from ranvier.backends.native.places import Arguments, Places
 from ranvier.backends.native.random import emit_fraction, emit_uniform, emit_words
 from ranvier.backends.native.tiles import emit_prefetch
 from ranvier.compiler.groups import LANES, Buffer, Expr, Root, axes_used, walk
-from ranvier.compiler.index import Axis, Index, Quotient, quotient, remainder
+from ranvier.compiler.index import Axis, Index
 from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.random import BLOCK
 from ranvier.ops.value import law_broken
@@ -26,23 +27,6 @@ WORTH_ASKING, MOST_ASKED = 256, 4096
 
 
 @dataclass(frozen=True)
-class Arguments:
-    """Names of a group function's arguments.
-
-    Attributes:
-        pointers: of buffers.
-        strides: elements from row to row of data sources, found at run time.
-        counts: of symbolic extents, by name.
-        rows: the batch's row numbers, for data sources.
-    """
-
-    pointers: Mapping[Buffer, str]
-    strides: Mapping[Buffer, str]
-    counts: Mapping[str, str]
-    rows: str
-
-
-@dataclass(frozen=True)
 class Number:
     """A computed expression: its name in the text, and whether it fills the lanes."""
 
@@ -50,16 +34,7 @@ class Number:
     is_vector: bool
 
 
-@dataclass(frozen=True)
-class TileColumns:
-    """Where the vector axis stands in a product's panel: first column, offset, panel's width."""
-
-    start: Operand
-    inside: int
-    width: int
-
-
-class Evaluator:
+class Evaluator(Places):
     """Computes expressions at the present place of a loop nest.
 
     Args:
@@ -78,18 +53,13 @@ class Evaluator:
         vector_axis: Axis | None,
         lanes: int,
     ) -> None:
-        self.f = f
-        self.arguments = arguments
+        super().__init__(f, arguments, vector_axis)
         self.depths = depths
-        self.vector_axis = vector_axis
         self.lanes = lanes
         self.depth = 0
-        self.positions: dict[Axis, Operand] = {}
-        self.tile: TileColumns | None = None
         #: Which quarter of a block of random numbers the present vector is, where that is known.
         self.quarter: int | None = None
         self.words: dict[int, list[str]] = {}
-        self.end: Operand | None = None  # where the vector axis ends, if a vector may pass it
         self._memo: list[dict[int, Number]] = [{}]
         self._splats: list[dict[str, str]] = [{}]
         self._keep: list[Expr] = []  # ids in the memos stay those of living objects
@@ -215,21 +185,6 @@ class Evaluator:
             return Number(emit_cast(self.f, source, type_, operands[0]), is_vector)
         return Number(OPERATIONS[expr.op](self.f, source, operands), is_vector)
 
-    # --- places
-
-    def place(self, index: Index) -> Operand:
-        """An index at the present place (of the first lane)."""
-        total: Operand = index.constant
-        for atom, coefficient in index.terms:
-            if isinstance(atom, Axis):
-                part: Operand = self.positions[atom]
-            else:
-                inner = self.place(atom.index)
-                how = "sdiv" if isinstance(atom, Quotient) else "srem"
-                part = self.f.op(f"{how} i64 {inner}, {atom.divisor}")
-            total = self.f.add(total, self.f.mul(coefficient, part))
-        return total
-
     def _index_number(self, expr: Expr, type_: Type) -> str:
         index: Index = expr.payload
         pace = index.coefficient(self.vector_axis) if self.vector_axis else 0
@@ -238,26 +193,12 @@ class Evaluator:
             first = self.place(index)
             number = str(first)
         elif pace is None:
-            lanes = [str(self._at_lane(index, lane)) for lane in range(type_.lanes)]
+            lanes = [str(self.at_lane(index, lane)) for lane in range(type_.lanes)]
             number = self._assemble(wide, lanes)
         else:
             first = str(self.place(index))
             number = self.f.binary("add", wide, self.splat(wide, first), _ramp(wide, pace))
         return emit_cast(self.f, wide, type_, number)
-
-    def _at_lane(self, index: Index, lane: int) -> Operand:
-        """An index at one lane's place, held inside the axis."""
-        axis = self.vector_axis
-        if axis is None:
-            return self.place(index)
-        base = self.positions[axis]
-        position = self.f.add(base, lane)
-        if self.end is not None:
-            position = self.f.minimum_int(position, self.f.add(self.end, -1))
-        self.positions[axis] = position
-        found = self.place(index)
-        self.positions[axis] = base
-        return found
 
     def _assemble(self, type_: Type, scalars: list[str]) -> str:
         element = LLVM_TYPES[type_.dtype]
@@ -266,51 +207,11 @@ class Evaluator:
             vector = self.f.op(f"insertelement {type_} {vector}, {element} {scalar}, i32 {lane}")
         return vector
 
-    # --- memory
-
-    def address(self, buffer: Buffer, indices: tuple[Index, ...], lane: int | None = None) -> str:
-        """The address of an element of a buffer in the arena."""
-        if buffer.panel and lane is None:
-            place = self._panel_place(buffer, indices)
-        else:
-            index = linear(buffer, indices)
-            place = self.place(index) if lane is None else self._at_lane(index, lane)
-        return self.f.at(self.arguments.pointers[buffer], place, buffer.dtype)
-
-    def _panel_place(self, buffer: Buffer, indices: tuple[Index, ...]) -> Operand:
-        """The place of an element of a matrix in panels; vectors never cross a panel's edge."""
-        f, rows = self.f, buffer.shape[0]
-        row = f.mul(buffer.panel, self.place(indices[0]))
-        start: Operand
-        inside: Operand
-        if self.tile is not None and self.tile.width == buffer.panel:
-            start, inside = self.tile.start, self.tile.inside
-        else:
-            column = self.place(indices[1])
-            if isinstance(column, int):
-                inside = column % buffer.panel
-            else:
-                inside = f.op(f"and i64 {column}, {buffer.panel - 1}")
-            start = f.sub(column, inside)
-        length = rows if isinstance(rows, int) else self.arguments.counts[rows.name]
-        return f.add(f.add(f.mul(length, start), inside), row)
-
-    def _pace(self, buffer: Buffer, indices: tuple[Index, ...]) -> int | None:
-        """Elements from lane to lane; None if uneven."""
-        if self.vector_axis is None:
-            return 0
-        if not buffer.panel:
-            return linear(buffer, indices).coefficient(self.vector_axis)
-        across = indices[1].coefficient(self.vector_axis)
-        down = indices[0].coefficient(self.vector_axis)
-        aligned = indices[1] == Index.of(self.vector_axis)
-        return across if down == 0 and (across == 0 or aligned) else None
-
     def _load(self, expr: Expr, type_: Type) -> str:
         buffer, indices = expr.payload
         if buffer.role == "data":
             return self._load_data(buffer, indices, type_)
-        if type_.lanes == 1 or self._pace(buffer, indices) == 1:
+        if type_.lanes == 1 or self.pace(buffer, indices) == 1:
             return self.f.load(type_, self.address(buffer, indices))
         scalar = Type(type_.dtype)
         lanes = [
@@ -333,8 +234,8 @@ class Evaluator:
                 return self.f.load(type_, self.f.at(row, self.place(inner), buffer.dtype))
         lanes = []
         for lane in range(type_.lanes):
-            row = self._row(buffer, self._at_lane(indices[0], lane))
-            place = self._at_lane(inner, lane)
+            row = self._row(buffer, self.at_lane(indices[0], lane))
+            place = self.at_lane(inner, lane)
             lanes.append(self.f.load(scalar, self.f.at(row, place, buffer.dtype)))
         return self._assemble(type_, lanes)
 
@@ -371,7 +272,7 @@ class Evaluator:
             fraction = emit_fraction(self.f, word, type_.lanes)
             return emit_cast(self.f, Type("float32", type_.lanes), type_, fraction)
         if type_.lanes > 1 and pace is None:
-            lanes = [str(self._at_lane(index, lane)) for lane in range(type_.lanes)]
+            lanes = [str(self.at_lane(index, lane)) for lane in range(type_.lanes)]
             elements = self._assemble(place, lanes)
         elif type_.lanes > 1:
             first = self.splat(place, str(self.place(index)))
@@ -398,20 +299,6 @@ class Evaluator:
             elements = self.f.binary("add", wide, first, _ramp(wide, 1))
             self.words[id(expr)] = emit_words(self.f, elements, seed, step, site, LANES)
         return self.words[id(expr)]
-
-
-def linear(buffer: Buffer, indices: tuple[Index, ...]) -> Index:
-    """Elements from the start of a buffer."""
-    total = Index()
-    if buffer.panel:
-        rows = buffer.shape[0]
-        size = buffer.panel * (rows if isinstance(rows, int) else 1)
-        total = total.plus(quotient(indices[1], buffer.panel), size)
-        total = total.plus(remainder(indices[1], buffer.panel))
-        return total.plus(indices[0], buffer.panel)
-    for index, stride in zip(indices, buffer.strides(), strict=True):
-        total = total.plus(index, stride)
-    return total
 
 
 def _ramp(type_: Type, pace: int) -> str:

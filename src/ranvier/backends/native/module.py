@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
-from ranvier.backends.native.expressions import Arguments
 from ranvier.backends.native.nests import emit_columns, emit_rows
+from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.products import ProductNest
 from ranvier.backends.native.target import Target
 from ranvier.backends.native.tiles import Kernel, emit_kernel

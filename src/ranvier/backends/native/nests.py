@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
-from ranvier.backends.native.expressions import Arguments, Evaluator, Number
+from ranvier.backends.native.expressions import Evaluator, Number
+from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.reductions import combine, fold, start_of
 from ranvier.compiler.groups import LANES, Buffer, Group, Root, walk
 from ranvier.compiler.index import Axis, Index, axes_of

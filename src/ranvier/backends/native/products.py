@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
-from ranvier.backends.native.expressions import Arguments, Evaluator, Number, TileColumns
+from ranvier.backends.native.expressions import Evaluator, Number
 from ranvier.backends.native.nests import count_of, finish_elements
+from ranvier.backends.native.places import Arguments, TileColumns
 from ranvier.backends.native.target import Target
 from ranvier.backends.native.tiles import Kernel, Sides, emit_call, emit_pack, emit_pack_left
 from ranvier.compiler.groups import LANES, Group
