@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.compiler.groups import LANES
 from ranvier.compiler.groups import Operand as Side
-from ranvier.foundation.dtypes import itemsize
 
 #: Steps of the sum written out in one round of the loop.
 UNROLL = 4
@@ -229,7 +228,3 @@ def _interleave(start: int) -> str:
         lanes.append(start + lane // 2 + (LANES if lane % 2 else 0))
     return "<" + ", ".join(f"i32 {lane}" for lane in lanes) + ">"
 
-
-def scratch_bytes(kernel: Kernel) -> int:
-    """Bytes of a tile's result."""
-    return kernel.rows * kernel.columns * itemsize(kernel.dtype)
