@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from random_graphs import make
 
 import ranvier.ops as ops
+from random_graphs import make
 from ranvier.foundation import errors
 from ranvier.foundation.shapes import N
 from ranvier.graph.check import check
@@ -320,18 +320,15 @@ def test_a_value_on_the_way_may_be_wanted() -> None:
     np.testing.assert_allclose(numbers, 2 * np.tanh([0.0, 1.0, 2.0]))
 
 
-def test_an_operation_without_a_gradient() -> None:
+def test_an_operation_without_a_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     record = replace(PRIMITIVES["pad"], name="opaque", gradient=None)
+    monkeypatch.setitem(PRIMITIVES._things, "opaque", record)
     x = input_value("x", (3,), "float64")
-    PRIMITIVES.register("opaque")(record)
-    try:
-        opaque = apply("opaque", [x], axis=0, before=1, after=0)
-        with pytest.raises(errors.UnsupportedOperationError, match="opaque has no gradient"):
-            gradients_of(ops.sum(opaque), [x])
-        stopped = gradients_of(ops.sum(ops.stop_gradient(opaque)) + ops.sum(x), [x])
-        assert evaluate(Graph((x,), tuple(stopped)), [np.zeros(3)])[0].tolist() == [1.0] * 3
-    finally:
-        del PRIMITIVES["opaque"]
+    opaque = apply("opaque", [x], axis=0, before=1, after=0)
+    with pytest.raises(errors.UnsupportedOperationError, match="opaque has no gradient"):
+        gradients_of(ops.sum(opaque), [x])
+    stopped = gradients_of(ops.sum(ops.stop_gradient(opaque)) + ops.sum(x), [x])
+    assert evaluate(Graph((x,), tuple(stopped)), [np.zeros(3)])[0].tolist() == [1.0] * 3
 
 
 # --- order, printing, trees

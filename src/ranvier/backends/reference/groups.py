@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.compiler.groups import Buffer, Expr, Group, Operand, Root
+from ranvier.compiler.groups import LANES, Buffer, Expr, Group, Operand, Root
 from ranvier.compiler.index import Axis, Index, Quotient
 from ranvier.compiler.pipeline import Planned
 from ranvier.foundation.dtypes import is_float
@@ -36,8 +36,8 @@ def run_groups(
         counts: lengths of symbolic extents.
 
     Returns:
-        The outputs by the graph's names for them, else ``output0``, ``output1`` ...; an update in
-        place shows up as the output that it was.
+        The outputs by the graph's names for them, else ``output0``, ``output1`` ...; of an update
+        what its state holds in the end.
 
     Example:
         >>> import numpy as np
@@ -53,10 +53,13 @@ def run_groups(
     for group in planned.groups:
         machine.run(group)
     names = planned.graph.names or tuple(f"output{k}" for k in range(len(planned.fused.outputs)))
-    return {
-        name: machine.array(buffer).copy()
-        for name, buffer in zip(names, planned.fused.outputs, strict=True)
+    places = {
+        k: planned.fused.inputs[planned.request.updates[k]]
+        if k in planned.request.updates
+        else buffer
+        for k, buffer in enumerate(planned.fused.outputs)
     }
+    return {name: machine.array(places[k]).copy() for k, name in enumerate(names)}
 
 
 class _Machine:
@@ -127,6 +130,7 @@ class _Line:
         self.positions = positions
         self.place = place
         self.numbers: dict[int, Array] = {}
+        self.level = 0  # the stage that is being computed
         self.width: int | None = None  # a number without axes has no line
 
     def run(self, inner: Axis | None) -> None:
@@ -160,6 +164,7 @@ class _Line:
     def _number(self, root: Root) -> Array:
         if root.expr is None:
             raise law_broken("groups", f"{root.name} has nothing to compute")
+        self.level = root.level
         value = self.evaluate(root.expr)
         if root.kind == "body":
             return value
@@ -223,13 +228,22 @@ class _Line:
             known[id(part)] = self._part(part, [known[id(a)] for a in part.args])
         return known[id(expr)]
 
+    def _recalled(self, root: Root) -> Array:
+        """The number of a root of this group, if native code still has it in a register."""
+        domain = self.group.domain
+        along = self.group.kind == "rows" and domain and len(root.axes) == len(domain)
+        in_one_vector = along and isinstance(domain[-1], int) and domain[-1] <= LANES
+        if along and not in_one_vector and root.level != self.level:
+            raise law_broken("groups", f"stage {self.level} reads {root.name} of another stage")
+        return self.numbers[id(root)]
+
     def _part(self, expr: Expr, args: list[Array]) -> Array:
         if expr.op == "load":
             buffer, indices = expr.payload
             places = tuple(self.place_of(i) for i in indices)
             return np.asarray(self.machine.array(buffer)[places])
         if expr.op == "ref":
-            return self.numbers[id(expr.payload)]
+            return self._recalled(expr.payload)
         if expr.op == "const":
             return np.asarray(expr.payload, expr.dtype)
         if expr.op == "index":
