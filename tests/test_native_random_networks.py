@@ -23,7 +23,7 @@ CASES = 208
 PER_TEST = 16
 #: After a few steps; sums in another order differ by rounding, which a step may magnify.
 TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
-WIDTHS = (1, 2, 3, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48)
+WIDTHS = (1, 2, 3, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 65, 100)
 ACTIVATIONS = (None, "linear", "relu", "sigmoid", "tanh", "gelu", "softmax")
 DATA_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "float16")
 
