@@ -227,4 +227,3 @@ def _interleave(start: int) -> str:
     for lane in range(LANES):
         lanes.append(start + lane // 2 + (LANES if lane % 2 else 0))
     return "<" + ", ".join(f"i32 {lane}" for lane in lanes) + ">"
-
