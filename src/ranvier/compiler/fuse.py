@@ -54,7 +54,6 @@ class _Fuser:
                 name = f"constant{len(self.constants)}"
                 buffers[id(node)] = Buffer(name, node.shape, node.dtype, "state")
                 self.constants[name] = (buffers[id(node)], node)
-        self.values = {id(v): v for v in graph.nodes()}
         self.root_ids = find_roots(graph) - set(buffers)
         self.puller = Puller(self.root_ids, buffers)
         self.groups: list[Group] = []
@@ -217,7 +216,6 @@ class _Fuser:
     def _copy(self, value: Value) -> Value:
         """A root of its own with the elements of a view laid out anew."""
         copy = Value("copy", (value,), {}, value.shape, value.dtype)
-        self.values[id(copy)] = copy
         self.root_ids.add(id(copy))
         product = self.groups.pop()  # the copy's group comes before the product's
         self._place(copy)
@@ -272,11 +270,12 @@ class _Fuser:
         return source.level == reader.level or single
 
     def _resolve(self, group: Group) -> None:
-        known: dict[int, Expr] = {}
+        # What is in reach depends on a root's stage and kind; equals share their parts.
+        known: dict[tuple[int, bool], dict[int, Expr]] = {}
         for root in group.roots:
             if root.expr is not None:
-                known_here = known if group.kind != "rows" else {}
-                root.expr = self._resolved(root.expr, root, group, known_here)
+                shared = known.setdefault((root.level, root.kind == "body"), {})
+                root.expr = self._resolved(root.expr, root, group, shared)
 
     def _resolved(self, expr: Expr, root: Root, group: Group, known: dict[int, Expr]) -> Expr:
         if id(expr) in known:

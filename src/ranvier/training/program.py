@@ -42,6 +42,8 @@ __all__ = ["History", "Monitor", "PredictionProgram", "Progress", "TrainingProgr
 VALIDATION_BATCH = 256
 #: Seconds between two looks at a running program.
 LOOK_EVERY = 0.05
+#: Epochs of one native call at most.
+EPOCHS_A_CALL = 1 << 16
 #: Of a run without a limit.
 UNLIMITED = 2**62
 
@@ -192,13 +194,11 @@ class TrainingProgram:
         """
         c = self._engine.control
         first, begin = c["epoch"], time.perf_counter()
-        lines = np.zeros((max(epochs, 1), len(self.names)))
-        c["first_epoch"], c["last_epoch"], c["last_step"] = first, first + epochs, UNLIMITED
-        c["history"], c["stop"] = lines.ctypes.data, 0
+        c["last_step"], c["stop"] = UNLIMITED, 0
         c["learning_rate"] = self.optimizer.learning_rate
-        watch = _Watch(self, lines, first, epochs, on_progress, time_limit)
+        watch = _Watch(self, epochs, on_progress, time_limit)
         interrupted = watch.run()
-        history = self._history(lines[: c["epoch"] - first])
+        history = self._history(watch.history())
         history.seconds = time.perf_counter() - begin
         history.interrupted = interrupted
         history.stopped_early = c["status"] == words.NO_PATIENCE
@@ -288,27 +288,33 @@ class _Watch:
     def __init__(
         self,
         program: TrainingProgram,
-        lines: NDArray[np.float64],
-        first: int,
         epochs: int,
         on_progress: Callable[[Progress], None] | None,
         time_limit: float | None,
     ) -> None:
         self.program = program
         self.engine = program._engine
-        self.lines, self.first, self.epochs = lines, first, epochs
+        self.epochs, self.first = epochs, self.engine.control["epoch"]
         self.on_progress, self.time_limit = on_progress, time_limit
         self.begin = time.perf_counter()
         self.error: BaseException | None = None
+        # Not Thread.join: interrupted by Ctrl-C, Python 3.11 takes a running thread for ended.
+        self.done = threading.Event()
+        # Room for one call's epochs: a run of a billion epochs needs no billion lines at once.
+        self.lines = np.zeros((min(max(epochs, 1), EPOCHS_A_CALL), len(program.names)))
+        self.kept: list[NDArray[np.float64]] = []
 
     def run(self) -> bool:
         """Returns whether the user interrupted."""
         worker = threading.Thread(target=self._work, name="ranvier", daemon=True)
         interrupted = False
-        worker.start()
-        while worker.is_alive():
+        started = False
+        while not self.done.is_set():
             try:
-                worker.join(LOOK_EVERY)
+                if not started:
+                    started = True
+                    worker.start()
+                self.done.wait(LOOK_EVERY)
                 self._look()
             except KeyboardInterrupt:
                 interrupted = True
@@ -316,7 +322,7 @@ class _Watch:
             except BaseException:
                 # A listener failed: the program must not run on behind its error.
                 self.engine.control["stop"] = 1
-                worker.join()
+                self.done.wait()
                 raise
         if self.error is not None:
             raise self.error
@@ -324,9 +330,30 @@ class _Watch:
 
     def _work(self) -> None:
         try:
-            self.engine.run()
+            while self._call() == words.FINISHED and self._left() > 0:
+                pass
         except BaseException as error:  # carried over to the caller's thread
             self.error = error
+        finally:
+            self.done.set()
+
+    def _left(self) -> int:
+        """Epochs that are not done yet."""
+        return int(self.first + self.epochs - self.engine.control["epoch"])
+
+    def _call(self) -> int:
+        """One call of the engine; returns how it ended and keeps its lines of the history."""
+        c = self.engine.control
+        begin = c["epoch"]
+        c["history"] = self.lines.ctypes.data
+        c["first_epoch"], c["last_epoch"] = begin, begin + min(self._left(), len(self.lines))
+        self.engine.run()
+        self.kept.append(self.lines[: c["epoch"] - begin].copy())
+        return int(c["status"])
+
+    def history(self) -> NDArray[np.float64]:
+        """One line an epoch, of all calls."""
+        return np.concatenate([*self.kept, self.lines[:0]])
 
     def _look(self) -> None:
         seconds = time.perf_counter() - self.begin
@@ -340,7 +367,8 @@ class _Watch:
         done, batch = c["epoch"] - self.first, c["batch"]
         steps = program._steps
         share = done + min(batch, steps) / steps
-        latest = self.lines[done - 1] if done else None
+        written = c["epoch"] - c["first_epoch"]
+        latest = self.lines[written - 1] if written else None
         metrics = {}
         if latest is not None:
             metrics = dict(zip(program.names[1:], map(float, latest[1:]), strict=True))
