@@ -308,12 +308,13 @@ class _Watch:
         """Returns whether the user interrupted."""
         worker = threading.Thread(target=self._work, name="ranvier", daemon=True)
         interrupted = False
-        started = False
+        try:
+            worker.start()
+        except KeyboardInterrupt:  # while it waited for the thread to come up, which it does
+            interrupted = True
+            self.engine.control["stop"] = 1
         while not self.done.is_set():
             try:
-                if not started:
-                    started = True
-                    worker.start()
                 self.done.wait(LOOK_EVERY)
                 self._look()
             except KeyboardInterrupt:
