@@ -142,14 +142,16 @@ class _Rows:
     def _many_vectors(
         self, roots: Sequence[Root], axis: Axis, count: Operand, starts: list[str]
     ) -> list[str]:
-        """Vector after vector; in blocks of four where random numbers are drawn block by block."""
+        """Vector after vector, in blocks of four where random numbers are drawn block by block.
+
+        Only the last vector may pass the end, and only it pays for looking where that is.
+        """
         reductions = [r for r in roots if r.kind != "body"]
         types = [str(self._type(r)) for r in reductions]
-        full = self.lanes == 1 or (isinstance(count, int) and count % self.lanes == 0)
 
-        def vector(position: Operand, sums: list[str]) -> list[str]:
+        def vector(position: Operand, sums: list[str], inside: bool = False) -> list[str]:
             self.e.enter(axis, position)
-            self.e.end = None if full else count
+            self.e.end = None if inside or self.lanes == 1 else count
             out = self._one_vector(roots, sums)
             self.e.end = None
             self.e.leave(axis)
@@ -159,16 +161,22 @@ class _Rows:
             self.e.words = {}
             for quarter in range(vectors):
                 self.e.quarter = quarter
-                sums = vector(self.f.add(position, quarter * LANES), sums)
+                place = self.f.add(position, quarter * LANES)
+                known = isinstance(place, int) and isinstance(count, int)
+                inside = not known or place + LANES <= count  # whole blocks are inside
+                sums = vector(place, sums, inside)
             return sums
 
-        drawn = any(e.op == "random" for r in roots if r.expr is not None for e in walk(r.expr))
-        if not drawn or self.lanes != LANES or not isinstance(count, int):
+        if self.lanes == 1 or not isinstance(count, int):
             return self.f.loop(count, vector, list(zip(types, starts, strict=True)), self.lanes)
-        whole = count // BLOCK * BLOCK
-        sums = self.f.loop(whole, block, list(zip(types, starts, strict=True)), step=BLOCK)
-        left = -(-(count - whole) // LANES)
-        return block(whole, sums, left) if left else sums
+        drawn = any(e.op == "random" for r in roots if r.expr is not None for e in walk(r.expr))
+        unit = BLOCK if drawn else LANES
+        body = block if drawn else lambda place, sums: vector(place, sums, inside=True)
+        whole = count // unit * unit
+        sums = self.f.loop(whole, body, list(zip(types, starts, strict=True)), step=unit)
+        if whole == count:
+            return sums
+        return block(whole, sums, -(-(count - whole) // LANES)) if drawn else vector(whole, sums)
 
     def _type(self, root: Root) -> Type:
         return Type(root.value.dtype, self.lanes)
