@@ -10,22 +10,40 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ranvier as rv
 import ranvier.ops as ops
 from ranvier.foundation import errors
 from ranvier.graph.transforms import gradient
 from ranvier.layers import (
     ACTIVATIONS,
+    DISTRIBUTIONS,
     INITIALIZERS,
+    L1,
+    L1L2,
     L2,
     LAYERS,
+    REGULARIZERS,
     Activation,
+    AlphaDropout,
+    Constant,
     Context,
     Dense,
+    Distribution,
     Dropout,
     Flatten,
     Layer,
+    LayerNorm,
+    LeakyReLU,
+    Normal,
+    Orthogonal,
     Parameter,
+    PReLU,
+    Regularizer,
     Rescaling,
+    Reshape,
+    RMSNorm,
+    TruncatedNormal,
+    Uniform,
 )
 from ranvier.layers.base import initial_values
 from ranvier.layers.initializers import fans
@@ -47,6 +65,23 @@ CASES: tuple[tuple[Layer, tuple[int, ...], str], ...] = (
     (Dropout(0.0), (9,), "Dropout(0.0)"),
     (Rescaling(0.5), (3, 3), "Rescaling(0.5)"),
     (Rescaling(2, offset=-1), (3,), "Rescaling(2.0, offset=-1.0)"),
+    (Dense(2, kernel_regularizer=L1L2(0.1)), (3,),
+     "Dense(2, kernel_regularizer=L1L2(l1=0.1))"),
+    (Dense(2, "selu", kernel_initializer=Orthogonal(2), bias_initializer=Constant(0.5)), (3,),
+     "Dense(2, activation='selu', kernel_initializer=Orthogonal(gain=2.0), "
+     "bias_initializer=Constant(0.5))"),
+    (LeakyReLU(), (7,), "LeakyReLU()"),
+    (LeakyReLU(0.3), (2, 3), "LeakyReLU(slope=0.3)"),
+    (PReLU(), (7,), "PReLU()"),
+    (PReLU(-0.5), (3, 5), "PReLU(initial=-0.5)"),
+    (Reshape((2, -1)), (4, 3), "Reshape((2, -1))"),
+    (Reshape([]), (1,), "Reshape(())"),
+    (AlphaDropout(0.25), (9,), "AlphaDropout(0.25)"),
+    (AlphaDropout(0), (9,), "AlphaDropout(0.0)"),
+    (LayerNorm(), (6,), "LayerNorm()"),
+    (LayerNorm(1e-3), (3, 5), "LayerNorm(epsilon=0.001)"),
+    (RMSNorm(), (6,), "RMSNorm()"),
+    (RMSNorm(1e-3), (3, 5), "RMSNorm(epsilon=0.001)"),
 )  # fmt: skip
 
 
@@ -171,6 +206,139 @@ def test_sites_are_counted_in_each_context() -> None:
     assert [context.random_site(), context.random_site()] == [0, 1]
 
 
+NEAR = {"float32": {"rtol": 2e-5, "atol": 2e-6}, "float64": {"rtol": 1e-12, "atol": 1e-13}}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[2])
+def test_native_code_is_the_reference(case: tuple[Layer, tuple[int, ...], str], dtype: str) -> None:
+    layer, shape, _ = case
+    values = values_of(layer, shape, dtype)
+    x = np.random.default_rng(2).normal(size=(5, *shape)).astype(dtype)
+
+    def both(x: Any, values: Any, seed: Any, step: Any) -> Any:
+        def forward(x: Any, values: Any) -> Any:
+            return layer.forward(x, values, Context(True, seed, step, dtype))
+
+        def loss(x: Any, values: Any) -> Any:
+            y = forward(x, values)
+            return ops.sum(y * y * y)
+
+        return forward(x, values), gradient(loss, 0)(x, values), gradient(loss, 1)(x, values)
+
+    arguments = (x, values, np.int64(1), np.int64(2))
+    native = rv.compile(both)(*arguments)
+    reference = rv.compile(both, engine="reference")(*arguments)
+    for one, other in zip(native[:2], reference[:2], strict=True):
+        assert one.dtype == np.dtype(dtype)
+        np.testing.assert_allclose(one, other, **NEAR[dtype])
+    for name in values:
+        np.testing.assert_allclose(native[2][name], reference[2][name], **NEAR[dtype])
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[2])
+def test_a_nan_stays_a_nan(case: tuple[Layer, tuple[int, ...], str], engine: str) -> None:
+    layer, shape, _ = case
+    values = values_of(layer, shape, "float32")
+    x = np.ones((2, *shape), "float32")
+    x[0] = np.nan
+    for context in (Context(), training(dtype="float32")):
+
+        def forward(x: Any, context: Context = context) -> Any:
+            return ops.add(layer.forward(x, values, context), 0.0)
+
+        y = rv.compile(forward, engine=engine)(x)
+        assert np.isnan(y[0]).all()
+        assert np.isfinite(y[1]).all()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case[1]], ids=lambda case: case[2])
+def test_a_layer_trains_natively_and_survives_its_file(
+    case: tuple[Layer, tuple[int, ...], str], tmp_path: Any
+) -> None:
+    _, shape, text = case
+    x = np.random.default_rng(0).normal(size=(20, *shape))
+    y = np.sin(x.reshape(20, -1)[:, :1])
+    models = []
+    for engine in ("native", "reference"):
+        layer = copy.deepcopy(case[0])
+        model = rv.Sequential(layer, rv.Flatten(), rv.Dense(1), dtype="float64")
+        model.fit(x, y, epochs=2, batch_size=8, engine=engine, verbose=False)
+        models.append(model)
+    for name, array in models[0].network.parameters.items():
+        other = models[1].network.parameters[name]
+        # Adam divides by gradients, small ones too: what rounds differently grows.
+        np.testing.assert_allclose(array, other, rtol=1e-9, atol=1e-11)
+    models[0].save(tmp_path / "model.safetensors")
+    again = rv.load(tmp_path / "model.safetensors")
+    assert again.layers[0].describe() == text
+    assert again.layers[0].config() == case[0].config()
+    assert (again.predict(x) == models[0].predict(x)).all()
+
+
+def test_slopes() -> None:
+    x = np.array([[-2.0, 0.0, 4.0]])
+    assert LeakyReLU(0.5).forward(x, {}, Context()).tolist() == [[-1.0, 0.0, 4.0]]
+    network = Network([PReLU()])
+    network.build((3,))
+    assert network.layers[0].slope.tolist() == [0.25, 0.25, 0.25]
+    values = {"slope": np.array([1.0, 3.0, 5.0])}
+    assert PReLU().forward(x, values, Context()).tolist() == [[-2.0, 0.0, 4.0]]
+
+    def total(x: Any, slope: Any) -> Any:
+        return ops.sum(PReLU().forward(x, {"slope": slope}, Context()))
+
+    of_x, of_slope = gradient(total, (0, 1))(x, values["slope"])
+    assert of_x.tolist() == [[1.0, 3.0, 1.0]]
+    assert of_slope.tolist() == [-2.0, 0.0, 0.0]
+
+
+def test_reshape_keeps_the_order() -> None:
+    x = np.arange(24.0).reshape(2, 12)
+    assert Reshape((3, 4)).forward(x, {}, Context())[1].tolist() == x[1].reshape(3, 4).tolist()
+    assert Reshape((-1,)).forward(x.reshape(2, 3, 4), {}, Context()).shape == (2, 12)
+
+
+def test_alpha_dropout_keeps_mean_and_variance() -> None:
+    x, layer = np.random.default_rng(0).normal(size=(400, 500)), AlphaDropout(0.2)
+    assert layer.forward(x, {}, Context()) is x
+    y = layer.forward(x, {}, training())
+    assert y.mean() == pytest.approx(0.0, abs=0.01)
+    assert y.std() == pytest.approx(1.0, abs=0.01)
+    values, counts = np.unique(y, return_counts=True)
+    assert counts.max() / y.size == pytest.approx(0.2, abs=0.005)
+    low, scale = -1.7580993408473766, (0.8 + 1.7580993408473766**2 * 0.16) ** -0.5
+    assert values[counts.argmax()] == pytest.approx(scale * low * 0.8)
+    single = layer.forward(x.astype("f4"), {}, training(dtype="float32"))
+    np.testing.assert_allclose(single, y, rtol=1e-5, atol=1e-5)
+
+
+def test_layer_norm_is_its_formula() -> None:
+    x = np.array([[1.0, 2.0, 6.0], [5.0, 5.0, 5.0]])
+    values = {"weight": np.array([1.0, 2.0, 3.0]), "bias": np.array([0.0, 0.0, 1.0])}
+    deviation = (14 / 3 + 0.5) ** 0.5
+    expected = [[-2 / deviation, -2 / deviation, 9 / deviation + 1], [0.0, 0.0, 1.0]]
+    np.testing.assert_allclose(LayerNorm(0.5).forward(x, values, Context()), expected)
+    declared = LayerNorm().declare((4, 3))
+    assert {name: p.shape for name, p in declared.items()} == {"weight": (3,), "bias": (3,)}
+
+
+def test_rms_norm_is_its_formula() -> None:
+    x = np.array([[3.0, 4.0]])
+    values = {"weight": np.array([1.0, 2.0])}
+    root = (12.5 + 0.5) ** 0.5
+    np.testing.assert_allclose(
+        RMSNorm(0.5).forward(x, values, Context()), [[3.0 / root, 8.0 / root]]
+    )
+    for dtype in ("float32", "float64"):
+        y = RMSNorm().forward(
+            np.full((1, 2), 1e-5, dtype), {"weight": np.ones(2, dtype)}, Context()
+        )
+        expected = 1e-5 / (1e-10 + np.finfo(dtype).eps) ** 0.5
+        np.testing.assert_allclose(y, expected, rtol=1e-6)
+
+
 # --- initializers, regularizers
 
 DEVIATIONS = {
@@ -180,6 +348,12 @@ DEVIATIONS = {
     "glorot_normal": (2 / 700) ** 0.5,
     "he_uniform": (2 / 400) ** 0.5,
     "he_normal": (2 / 400) ** 0.5,
+    "lecun_uniform": (1 / 400) ** 0.5,
+    "lecun_normal": (1 / 400) ** 0.5,
+    "uniform": 0.05 / 3**0.5,
+    "normal": 0.05,
+    "truncated_normal": 0.05 * 0.8796256610342398,
+    "orthogonal": (1 / 400) ** 0.5,
 }
 
 
@@ -192,6 +366,83 @@ def test_initial_weights_have_their_variance(name: str) -> None:
     assert weights.mean() == pytest.approx(1.0 if name == "ones" else 0.0, abs=1e-3)
     if name.endswith("uniform"):
         assert np.abs(weights).max() <= DEVIATIONS[name] * 3**0.5
+
+
+DISTRIBUTED: dict[str, tuple[Distribution, ...]] = {
+    "Constant": (Constant(-2),),
+    "Uniform": (Uniform(), Uniform(1, 3)),
+    "Normal": (Normal(), Normal(1.0, 0.0)),
+    "TruncatedNormal": (TruncatedNormal(), TruncatedNormal(3.0, 0.5)),
+    "Orthogonal": (Orthogonal(), Orthogonal(1.5)),
+}
+PENALTIES: dict[str, tuple[Regularizer, ...]] = {
+    "L1": (L1(), L1(0.5)),
+    "L2": (L2(), L2(0.5)),
+    "L1L2": (L1L2(), L1L2(0.1, 0.2)),
+}
+
+
+def test_every_initializer_with_arguments_and_every_regularizer_has_a_case() -> None:
+    assert set(DISTRIBUTIONS) == set(DISTRIBUTED)
+    assert set(REGULARIZERS) == set(PENALTIES)
+
+
+@pytest.mark.parametrize("thing", [x for xs in DISTRIBUTED.values() for x in xs], ids=repr)
+def test_initializers_with_arguments(thing: Distribution) -> None:
+    layer = Dense(3, kernel_initializer=thing, bias_initializer=thing)
+    again = Dense.from_config(json.loads(json.dumps(layer.config())))
+    assert again.describe() == layer.describe()
+    for shape in ((40, 30), (30, 40), (2, 3, 5), (7,), ()):
+        drawn = [
+            each(shape, *fans(shape), np.random.default_rng(4))
+            for each in (thing, again.kernel_initializer, pickle.loads(pickle.dumps(thing)))
+        ]
+        assert drawn[0].shape == shape
+        assert drawn[0].dtype == np.float64
+        assert (drawn[0] == drawn[1]).all()
+        assert (drawn[0] == drawn[2]).all()
+
+
+def test_what_initializers_draw() -> None:
+    rng = np.random.default_rng(0)
+    assert Constant(0.25)((2, 2), 2, 2, rng).tolist() == [[0.25, 0.25]] * 2
+    uniform = Uniform(1.0, 3.0)((5000,), 1, 1, rng)
+    assert (uniform >= 1.0).all()
+    assert (uniform < 3.0).all()
+    assert uniform.mean() == pytest.approx(2.0, abs=0.05)
+    normal = Normal(3.0, 0.5)((5000,), 1, 1, rng)
+    assert normal.mean() == pytest.approx(3.0, abs=0.05)
+    assert normal.std() == pytest.approx(0.5, rel=0.05)
+    assert np.abs(normal - 3.0).max() > 1.0
+    assert np.abs(TruncatedNormal(3.0, 0.5)((5000,), 1, 1, rng) - 3.0).max() <= 1.0
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (2, 3, 4)])
+def test_orthogonal_weights_are(shape: tuple[int, ...]) -> None:
+    weights = Orthogonal(2.0)(shape, 1, 1, np.random.default_rng(0)).reshape(-1, shape[-1])
+    tall = weights if weights.shape[0] >= weights.shape[1] else weights.T
+    np.testing.assert_allclose(tall.T @ tall, 4.0 * np.eye(tall.shape[1]), atol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [x for xs in PENALTIES.values() for x in xs], ids=repr)
+def test_penalties_go_through_a_configuration_and_native_code(penalty: Regularizer) -> None:
+    layer = Dense(3, kernel_regularizer=penalty)
+    assert Dense.from_config(json.loads(json.dumps(layer.config()))).config() == layer.config()
+    w = np.random.default_rng(0).normal(size=(5, 3))
+    slope = gradient(penalty)(w)
+    np.testing.assert_allclose(rv.compile(gradient(penalty))(w), slope, rtol=1e-13)
+    direction = np.random.default_rng(1).normal(size=w.shape)
+    ends = [float(penalty(w + move * direction)) for move in (1e-6, -1e-6)]
+    assert float((slope * direction).sum()) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+    assert np.isnan(penalty(np.array([1.0, np.nan])))
+
+
+def test_l1_and_its_gradient() -> None:
+    w = np.array([[1.0, -2.0, 0.0]])
+    assert float(L1(0.5)(w)) == 1.5
+    assert gradient(L1(0.5))(w).tolist() == [[0.5, -0.5, 0.0]]
+    assert float(L1L2(0.5, 2.0)(w)) == 11.5
+    assert gradient(L1L2(0.5, 2.0))(w).tolist() == [[4.5, -8.5, 0.0]]
 
 
 def test_fans() -> None:
@@ -284,6 +535,42 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] 
     ("rate of text", errors.ArgumentError, lambda: Dropout("0.5"), ("'0.5'",)),
     ("scale", errors.ArgumentError, lambda: Rescaling(float("inf")), ("scale", "inf")),
     ("offset", errors.ArgumentError, lambda: Rescaling(1, None), ("offset", "None")),
+    ("L1", errors.ArgumentError, lambda: L1(-1.0), ("L1", "factor", "at least 0")),
+    ("L1L2", errors.ArgumentError, lambda: L1L2(0.1, -1.0), ("L1L2", "l2", "at least 0")),
+    ("l1 of L1L2", errors.ArgumentError, lambda: L1L2(-0.1), ("L1L2", "l1", "-0.1")),
+    ("slope", errors.ArgumentError, lambda: LeakyReLU(-0.1), ("LeakyReLU", "slope", "-0.1")),
+    ("initial slope", errors.ArgumentError, lambda: PReLU(None), ("PReLU", "initial", "None")),
+    ("PReLU of scalars", errors.ShapeError, lambda: PReLU().declare(()), ("(N,)", "features")),
+    ("LayerNorm of scalars", errors.ShapeError, lambda: LayerNorm().declare(()),
+     ("LayerNorm()", "(N,)", "Flatten()")),
+    ("RMSNorm of scalars", errors.ShapeError, lambda: RMSNorm().declare(()), ("(N,)", "features")),
+    ("epsilon", errors.ArgumentError, lambda: LayerNorm(0.0), ("epsilon", "above 0")),
+    ("epsilon of RMSNorm", errors.ArgumentError, lambda: RMSNorm(-1.0), ("epsilon", "-1.0")),
+    ("alpha rate", errors.ArgumentError, lambda: AlphaDropout(1.0), ("AlphaDropout", "below 1")),
+    ("shape of text", errors.ArgumentError, lambda: Reshape("28"), ("Reshape", "'28'", "tuple")),
+    ("shape of a number", errors.ArgumentError, lambda: Reshape(28), ("28", "Reshape((28, 28))")),
+    ("shape with two -1", errors.ArgumentError, lambda: Reshape((-1, -1)), ("at most one",)),
+    ("shape with a 0", errors.ArgumentError, lambda: Reshape((2, 0)), ("shape is 0",)),
+    ("shape with -2", errors.ArgumentError, lambda: Reshape((2, -2)), ("shape is -2",)),
+    ("shape with True", errors.ArgumentError, lambda: Reshape((True,)), ("shape is True",)),
+    ("too many axes", errors.ArgumentError, lambda: Reshape([1] * 17), ("16",)),
+    ("elements", errors.ShapeError, lambda: Reshape((28, 28)).declare((783,)),
+     ("Reshape((28, 28))", "(N, 783)", "784", "783 elements")),
+    ("no multiple", errors.ShapeError, lambda: Reshape((4, -1)).declare((6,)),
+     ("a multiple of 4", "6 elements")),
+    ("Constant", errors.ArgumentError, lambda: Constant("a"), ("Constant", "value", "'a'")),
+    ("Uniform", errors.ArgumentError, lambda: Uniform(1.0, 1.0), ("high", "above 1")),
+    ("Uniform of NaN", errors.ArgumentError, lambda: Uniform(float("nan")), ("low", "nan")),
+    ("Normal", errors.ArgumentError, lambda: Normal(0.0, -1.0), ("Normal", "deviation")),
+    ("TruncatedNormal", errors.ArgumentError,
+     lambda: TruncatedNormal("0"), ("TruncatedNormal", "mean")),
+    ("gain", errors.ArgumentError, lambda: Orthogonal(None), ("Orthogonal", "gain")),
+    ("initializer's mapping", errors.ArgumentError,
+     lambda: Dense(2, kernel_initializer={"name": "Constant"}), ("kernel_initializer", "Constant")),
+    ("initializer's class", errors.UnknownNameError,
+     lambda: Dense(2, bias_initializer={"name": "Konstant", "config": {}}), ("Konstant",)),
+    ("initializer's function", errors.ArgumentError,
+     lambda: Dense(2, kernel_initializer=np.zeros), ("kernel_initializer", "names")),
     ("no seed", errors.ArgumentError,
      lambda: Dropout(0.5).forward(np.ones(2), {}, Context(training=True)), ("seed", "step")),
     ("pictures", errors.ShapeError, lambda: Dense(64).declare((26, 26, 8)),
@@ -291,7 +578,7 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] 
     ("scalars", errors.ShapeError, lambda: Dense(64).declare(()), ("(N,)", "(N, 1)")),
     ("config left over", errors.ArgumentError,
      lambda: Flatten.from_config({"units": 3}), ("Flatten", "units")),
-    ("config missing", errors.ArgumentError, lambda: Dense.from_config({"units": 3}), ("Dense",)),
+    ("config missing", errors.ArgumentError, lambda: Dense.from_config({"use_bias": True}), ("Dense",)),
     ("no config", errors.ArgumentError, lambda: Dense.from_config([]), ("list",)),
     ("not kept", errors.ArgumentError, lambda: Forgetful(3).describe(),
      ("Forgetful", "size", "self.size = size")),

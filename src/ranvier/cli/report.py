@@ -34,7 +34,6 @@ def ends_cleanly(command: Callable[Arguments, None]) -> Callable[Arguments, None
             code = TRAINING_FAILED if isinstance(error, TrainingError) else WRONG_INPUT
             raise typer.Exit(code) from error
         except KeyboardInterrupt as interrupt:
-            print("\nInterrupted. Nothing was written.", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from interrupt
 
     return run

@@ -21,7 +21,9 @@ class Activation(Layer):
     **Shapes**: ``x: (N, ...) -> the same``
 
     Args:
-        activation: its name: linear (or identity), step, relu, sigmoid, tanh, gelu, softmax.
+        activation: its name: linear (or identity), step, relu, leaky_relu, elu, selu, gelu, silu,
+            mish, softplus, softsign, sigmoid, hard_sigmoid, tanh, exponential, logarithm, softmax,
+            log_softmax.
 
     Raises:
         ArgumentError: if there is no such activation.

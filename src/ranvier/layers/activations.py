@@ -26,6 +26,17 @@ for _name, _function in {
     "tanh": ops.tanh,
     "gelu": ops.gelu,
     "softmax": ops.softmax,
+    "log_softmax": ops.log_softmax,
+    "leaky_relu": ops.leaky_relu,
+    "elu": ops.elu,
+    "selu": ops.selu,
+    "silu": ops.silu,
+    "mish": ops.mish,
+    "softplus": ops.softplus,
+    "softsign": ops.softsign,
+    "hard_sigmoid": ops.hard_sigmoid,
+    "exponential": ops.exponential,
+    "logarithm": ops.logarithm,
 }.items():
     ACTIVATIONS.register(_name)(_function)
 

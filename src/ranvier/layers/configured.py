@@ -51,18 +51,22 @@ class Configured:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make it from :meth:`config`; nothing may be missing, nothing left over.
+        """Make it from :meth:`config`; nothing may be left over.
+
+        What is missing takes its default: a file written before an argument existed still loads.
 
         Raises:
             ArgumentError: for other keys, or values that the constructor refuses.
         """
         known = cls._arguments()
-        if not isinstance(config, Mapping) or set(config) != set(known):
+        empty = inspect.Parameter.empty
+        asked = {name for name, argument in known.items() if argument.default is empty}
+        if not isinstance(config, Mapping) or not asked <= set(config) <= set(known):
             found = list(config) if isinstance(config, Mapping) else type(config).__name__
             raise ArgumentError(
                 f"A configuration of {cls.__name__} has other arguments than {cls.__name__}.",
                 happened=f"it holds {found!r:.200}",
-                needed=f"exactly {list(known)}",
+                needed=f"{list(known)}",
                 fix="take it from config(), unchanged",
             )
         return cls(**config)

@@ -7,9 +7,9 @@ from typing import Any
 
 import ranvier.ops as ops
 from ranvier.layers.activations import activate, activation_name
-from ranvier.layers.arguments import flag, one_of, whole_number
+from ranvier.layers.arguments import flag, whole_number
 from ranvier.layers.base import IN_FRONT, LAYERS, Context, Layer, Parameter
-from ranvier.layers.initializers import INITIALIZERS
+from ranvier.layers.initializers import InitializerLike, initializer_from, initializer_of
 from ranvier.layers.regularizers import Regularizer, regularizer_from
 from ranvier.ops import Tensor
 
@@ -26,8 +26,8 @@ class Dense(Layer):
         units: the number of outputs U.
         activation: its name ("relu", "softmax" ...), or None for none.
         use_bias: whether a bias is added.
-        kernel_initializer: name of the weight's initializer.
-        bias_initializer: name of the bias's initializer.
+        kernel_initializer: the weight's initializer: its name, or one such as ``Orthogonal(2.0)``.
+        bias_initializer: the bias's initializer: its name, or one such as ``Constant(0.1)``.
         kernel_regularizer: a penalty on the weight such as ``L2(1e-4)``, or None.
 
     Raises:
@@ -47,17 +47,17 @@ class Dense(Layer):
         units: int,
         activation: str | None = None,
         use_bias: bool = True,
-        kernel_initializer: str = "glorot_uniform",
-        bias_initializer: str = "zeros",
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
         kernel_regularizer: Regularizer | None = None,
     ) -> None:
         self.units = whole_number("Dense", "units", units)
         self.activation = activation_name("Dense", activation)
         self.use_bias = flag("Dense", "use_bias", use_bias)
-        self.kernel_initializer = one_of(
-            "Dense", "kernel_initializer", kernel_initializer, INITIALIZERS
+        self.kernel_initializer = initializer_from(
+            "Dense", "kernel_initializer", kernel_initializer
         )
-        self.bias_initializer = one_of("Dense", "bias_initializer", bias_initializer, INITIALIZERS)
+        self.bias_initializer = initializer_from("Dense", "bias_initializer", bias_initializer)
         self.kernel_regularizer = regularizer_from(
             "Dense", "kernel_regularizer", kernel_regularizer
         )
@@ -75,12 +75,12 @@ class Dense(Layer):
         parameters = {
             "weight": Parameter(
                 (input_shape[0], self.units),
-                INITIALIZERS[self.kernel_initializer],
+                initializer_of(self.kernel_initializer),
                 self.kernel_regularizer,
             )
         }
         if self.use_bias:
-            parameters["bias"] = Parameter((self.units,), INITIALIZERS[self.bias_initializer])
+            parameters["bias"] = Parameter((self.units,), initializer_of(self.bias_initializer))
         return parameters
 
     def forward(self, x: Tensor, parameters: Mapping[str, Tensor], context: Context) -> Any:

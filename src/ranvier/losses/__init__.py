@@ -2,16 +2,38 @@
 
 from ranvier.losses.base import LOSSES, Loss
 from ranvier.losses.binary_cross_entropy import BinaryCrossEntropy
+from ranvier.losses.binary_focal import BinaryFocal
 from ranvier.losses.categorical_cross_entropy import CategoricalCrossEntropy
+from ranvier.losses.categorical_focal import CategoricalFocal
+from ranvier.losses.cosine_similarity import CosineSimilarity
+from ranvier.losses.half_squared_error import HalfSquaredError
+from ranvier.losses.hinge import Hinge
+from ranvier.losses.huber import Huber
+from ranvier.losses.kl_divergence import KLDivergence
+from ranvier.losses.log_cosh import LogCosh
+from ranvier.losses.mean_absolute_error import MeanAbsoluteError
 from ranvier.losses.mean_squared_error import MeanSquaredError
+from ranvier.losses.poisson import Poisson
+from ranvier.losses.quantile import Quantile
 from ranvier.losses.resolve import choice_notes, kind_read_by, resolve
 
 __all__ = [
     "LOSSES",
     "BinaryCrossEntropy",
+    "BinaryFocal",
     "CategoricalCrossEntropy",
+    "CategoricalFocal",
+    "CosineSimilarity",
+    "HalfSquaredError",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
     "Loss",
+    "MeanAbsoluteError",
     "MeanSquaredError",
+    "Poisson",
+    "Quantile",
     "choice_notes",
     "kind_read_by",
     "resolve",

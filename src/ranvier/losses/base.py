@@ -26,7 +26,8 @@ class Loss(Configured):
     """
 
     name: ClassVar[str] = ""
-    reads: ClassVar[str | None] = None
+    # Not a ClassVar: for some losses an argument decides what they read.
+    reads: str | None = None
     logits_of: ClassVar[str | None] = None
 
     @abstractmethod

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import ranvier.ops as ops
-from ranvier.losses.base import LOSSES, Loss, check_same_axes, check_same_shape
+from ranvier.losses.base import LOSSES
+from ranvier.losses.elementwise import ElementwiseLoss
 from ranvier.ops import Tensor
-from ranvier.ops.value import dtype_of, shape_of
 
 
 @LOSSES.register("mean_squared_error")
-class MeanSquaredError(Loss):
+class MeanSquaredError(ElementwiseLoss):
     """The mean over outputs of the squared difference.
 
     Formula: ``mean((outputs - targets) ** 2)`` of each row.
@@ -25,25 +25,11 @@ class MeanSquaredError(Loss):
     """
 
     name = "mean_squared_error"
-    reads = "numbers"
 
-    def __call__(self, outputs: Tensor, targets: Tensor) -> Any:
-        """The loss of each row; shapes must be equal."""
-        check_same_shape(self.name, outputs, targets)
-        difference = ops.subtract(outputs, ops.cast(targets, dtype_of(outputs)))
-        axes = tuple(range(1, len(shape_of(outputs))))
-        return ops.mean(ops.multiply(difference, difference), axis=axes)
-
-    def check(
-        self,
-        output_shape: tuple[int, ...],
-        target_shape: tuple[int, ...],
-        target_kind: str,
-        classes: int | None = None,
-    ) -> None:
-        """Numbers of the outputs' shape."""
-        self._check_kind(target_kind)
-        check_same_axes(self.name, output_shape, target_shape)
+    def of_elements(self, outputs: Tensor, targets: Tensor) -> Any:
+        """The loss of each output."""
+        difference = ops.subtract(outputs, targets)
+        return ops.multiply(difference, difference)
 
 
 LOSSES.register("mse")(MeanSquaredError)

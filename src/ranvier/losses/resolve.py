@@ -5,8 +5,12 @@ from __future__ import annotations
 from ranvier.foundation.errors import ArgumentError, UnknownNameError, did_you_mean
 from ranvier.losses.base import LOSSES, Loss
 
-#: A family of two: binary for one output and two classes, else categorical.
 CROSS_ENTROPY = "cross_entropy"
+#: Families of two: binary for one output and two classes or for numbers, else categorical.
+FAMILIES = {
+    CROSS_ENTROPY: ("binary_cross_entropy", "categorical_cross_entropy"),
+    "focal": ("binary_focal", "categorical_focal"),
+}
 
 
 def resolve(
@@ -52,16 +56,16 @@ def resolve(
 
 
 def _named(name: str, output_shape: tuple[int, ...], target_kind: str, classes: int | None) -> Loss:
-    if name == CROSS_ENTROPY:
+    if name in FAMILIES:
         several_labels = target_kind == "numbers"
         binary = several_labels or (output_shape == (1,) and classes in (None, 2))
-        name = "binary_cross_entropy" if binary else "categorical_cross_entropy"
+        name = FAMILIES[name][0 if binary else 1]
     if name not in LOSSES:
         raise UnknownNameError(
             f"There is no loss called {name!r}.",
             happened=f"{name!r} is not known",
             needed="the name of a registered loss",
-            fix=did_you_mean(name, [CROSS_ENTROPY, *LOSSES]),
+            fix=did_you_mean(name, [*FAMILIES, *LOSSES]),
         )
     return LOSSES[name]()
 
@@ -75,7 +79,7 @@ def kind_read_by(spec: str | Loss | None) -> str | None:
     """
     if isinstance(spec, Loss):
         return spec.reads
-    if spec == CROSS_ENTROPY:
+    if spec in FAMILIES:
         return "classes"
     return LOSSES[spec].reads if spec is not None and spec in LOSSES else None
 

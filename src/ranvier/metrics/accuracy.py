@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import ranvier.ops as ops
 from ranvier.foundation.dtypes import is_float
@@ -41,6 +41,11 @@ class Accuracy(Metric):
 
     def __init__(self, threshold: float = 0.0) -> None:
         self.threshold = number("Accuracy", "threshold", threshold)
+
+    @classmethod
+    def of_probabilities(cls) -> Self:
+        """With the threshold in the middle of 0 and 1."""
+        return cls(threshold=0.5)
 
     def of_rows(self, outputs: Tensor, targets: Tensor) -> Any:
         """1 for a right row, 0 for a wrong one."""

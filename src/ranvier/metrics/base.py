@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import ranvier.ops as ops
 from ranvier.foundation.registry import Registry
@@ -12,6 +12,9 @@ from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 
 METRICS: Registry[type[Metric]] = Registry("metric")
+#: The count where nothing was counted, so that the result is 0 and not 0 / 0. Far too small to
+#: change another count: 1 + 1e-30 is 1.
+NOTHING = 1e-30
 
 
 class Metric(Configured):
@@ -32,6 +35,18 @@ class Metric(Configured):
         **Shapes**: ``outputs: (N, ...), targets: (N, ...) -> (N,)`` of the outputs' dtype
         """
 
+    def counts_of_rows(self, outputs: Tensor, targets: Tensor) -> Any | None:
+        """What each row adds to the number that the sum is divided by; None: 1, a mean over rows.
+
+        **Shapes**: ``outputs: (N, ...), targets: (N, ...) -> (N,)`` of the outputs' dtype
+        """
+        return None
+
+    @classmethod
+    def of_probabilities(cls) -> Self:
+        """The metric for outputs that are probabilities of yes instead of logits."""
+        return cls()
+
     def terms(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
     ) -> tuple[Any, Any]:
@@ -40,6 +55,11 @@ class Metric(Configured):
         **Shapes**: ``outputs: (N, ...), targets: (N, ...), weights: (N,) or None -> (), ()``
         """
         rows = self.of_rows(outputs, targets)
+        counts = self.counts_of_rows(outputs, targets)
+        if counts is not None:
+            if weights is not None:
+                rows, counts = ops.multiply(rows, weights), ops.multiply(counts, weights)
+            return ops.sum(rows), ops.maximum(ops.sum(counts), NOTHING)
         if weights is None:
             dtype = dtype_of(rows)
             return ops.sum(rows), ops.cast(ops.length(rows, 0, dtype), dtype)

@@ -25,10 +25,8 @@ def resolve(spec: str | Metric, probabilities: bool = False) -> Metric:
     """
     if isinstance(spec, Metric):
         return spec
-    if spec == Accuracy.name and probabilities:
-        return Accuracy(threshold=0.5)
     if isinstance(spec, str):
-        return METRICS[spec]()
+        return METRICS[spec].of_probabilities() if probabilities else METRICS[spec]()
     raise ArgumentError(
         "The argument metrics is not understood.",
         happened=f"it holds {spec!r:.80}",

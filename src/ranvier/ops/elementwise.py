@@ -300,4 +300,5 @@ def where(condition: Tensor, a: Tensor, b: Tensor) -> Any:
         arrays = [x.attributes["value"] if isinstance(x, Value) else x for x in branches]
         whole = known_shape(shape)
         return apply("select", [np.broadcast_to(x, whole) for x in (condition, *arrays)])
-    return apply("select", [broadcast_to(x, shape) for x in (condition, *branches)])
+    values = [x if isinstance(x, Value) else constant(x) for x in (condition, *branches)]
+    return apply("select", [broadcast_to(x, shape) for x in values])

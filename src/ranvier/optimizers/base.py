@@ -15,7 +15,7 @@ OPTIMIZERS: Registry[type[Optimizer]] = Registry("optimizer")
 
 
 class Optimizer(Configured):
-    """Base of all optimizers. Their defaults are PyTorch's.
+    """Base of all optimizers. Their defaults are PyTorch's, except SGD's learning rate.
 
     Attributes:
         name: how it is asked for by name.

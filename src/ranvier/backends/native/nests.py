@@ -162,8 +162,9 @@ class _Rows:
             for quarter in range(vectors):
                 self.e.quarter = quarter
                 place = self.f.add(position, quarter * LANES)
-                known = isinstance(place, int) and isinstance(count, int)
-                inside = not known or place + LANES <= count  # whole blocks are inside
+                inside = True  # whole blocks are; of the last one it is known where it stands
+                if isinstance(place, int) and isinstance(count, int):
+                    inside = place + LANES <= count
                 sums = vector(place, sums, inside)
             return sums
 
