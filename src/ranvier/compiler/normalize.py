@@ -33,6 +33,14 @@ def refuse_unlowered(graph: Graph) -> Graph:
                 fix='run it with engine="reference" (NumPy, slower), '
                 "or write it with other operations",
             )
+        if node.op == "cast" and node.dtype == "float16" and node.inputs[0].dtype != "float16":
+            raise UnsupportedOperationError(
+                "The native engine cannot run 'cast' to float16.",
+                happened=f"a value of dtype {node.inputs[0].dtype} is to become float16",
+                needed="another dtype: float16 is read from data, but not written",
+                fix="keep float32, and convert the result with NumPy, or "
+                'run it with engine="reference"',
+            )
         found = {v.dtype for v in node.inputs}
         computes = node.op not in ("cast", "copy") and PRIMITIVES[node.op].kind != "view"
         if (computes and "float16" in found) or (node.op == "contract" and not found <= {*FLOATS}):

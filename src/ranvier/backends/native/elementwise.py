@@ -101,6 +101,9 @@ def emit_cast(f: Emitter, source: Type, target: Type, x: str) -> str:
     """A number in another dtype, as NumPy's ``astype``: floats to integers by truncation."""
     if source == target:
         return x
+    if source.dtype == "float16":
+        single = target.with_dtype("float32")
+        return emit_cast(f, single, target, _from_half(f, source, single, x))
     if target.dtype == "bool":
         how = "une" if is_float(source.dtype) else "ne"
         return f.compare(how, source, x, f.zero(source))
@@ -117,6 +120,27 @@ def emit_cast(f: Emitter, source: Type, target: Type, x: str) -> str:
     if _bits(target.dtype) < _bits(source.dtype):
         return f.convert("trunc", source, target, x)
     return f.convert("zext" if unsigned else "sext", source, target, x)
+
+
+def _from_half(f: Emitter, source: Type, target: Type, x: str) -> str:
+    """A float16 as float32, exactly, by its bits: not every processor has an instruction for it."""
+    word = target.with_dtype("int32")
+
+    def bits(operation: str, value: str, number: int) -> str:
+        return f.binary(operation, word, value, constant(word, number))
+
+    half = f.convert("zext", source, word, x)
+    sign = bits("shl", bits("and", half, 0x8000), 16)
+    fraction = bits("and", half, 0x03FF)
+    exponent = bits("and", bits("lshr", half, 10), 31)
+    special = f.compare("eq", word, exponent, constant(word, 31))  # infinite, or not a number
+    raised = f.select(word, special, constant(word, 255), bits("add", exponent, 112))
+    normal = f.binary("or", word, bits("shl", raised, 23), bits("shl", fraction, 13))
+    tiny = f.convert("sitofp", word, target, fraction)  # below the smallest normal number
+    tiny = f.binary("fmul", target, tiny, constant(target, 2.0**-24))
+    is_tiny = f.compare("eq", word, exponent, constant(word, 0))
+    chosen = f.select(word, is_tiny, f.convert("bitcast", target, word, tiny), normal)
+    return f.convert("bitcast", word, target, f.binary("or", word, chosen, sign))
 
 
 def _to_integer(f: Emitter, source: Type, target: Type, x: str) -> str:

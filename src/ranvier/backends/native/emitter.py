@@ -18,7 +18,7 @@ Operand = str | int
 LLVM_TYPES = {
     "float32": "float",
     "float64": "double",
-    "float16": "half",
+    "float16": "i16",  # its bits: it is only stored, and cast before anything is computed
     "int8": "i8",
     "uint8": "i8",
     "int16": "i16",
