@@ -42,7 +42,6 @@ WORDS = (
     "best_parameters",
     "loss_sum",
     "loss_count",
-    "rows_done",
     "outputs",
 )
 REALS = frozenset(

@@ -174,7 +174,6 @@ def emit_prediction(
             )
 
         f.loop(count, copy)
-        driver.put("rows_done", f.add(first, count))
 
     emit_batches(driver, driver.get("rows"), driver.get("batch_size"), batch)
     return driver.finish()
@@ -282,7 +281,6 @@ class TrainingDriver(_Driver):
         self.add_terms(self.layout.terms)
         self.put("batch", f.add(self.batch, 1))
         self.put("step", following)
-        self.put("rows_done", f.add(first, count))
 
     def _stop_word(self) -> str:
         place = self.f.at("%control", control.word("stop"), "int64")
