@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ranvier import ops
-from ranvier.foundation.errors import DTypeError, ShapeError
 from ranvier.foundation.shapes import N, Shape
 from ranvier.graph.gradient import gradients_of
 from ranvier.layers.base import Context
@@ -19,6 +18,7 @@ from ranvier.networks.network import Network
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import Value, input_value
 from ranvier.optimizers import Optimizer
+from ranvier.training.updates import updated
 
 #: Scalars that a step reads, with their dtypes; the loops around it set them.
 SCALARS = {
@@ -123,57 +123,18 @@ def step_graph(recipe: Recipe) -> StepGraph:
         loss = loss + penalty
     trained = network.trainable
     gradients = gradients_of(loss, [parameters[name] for name in trained])
-    state_inputs: dict[str, Value] = {}
-    first_numbers: dict[str, float] = {}
     results: list[Value] = [loss, *_terms(recipe, outputs, targets, weights)]
-    terms, updates = len(results) - 1, {}
-    for name, gradient in zip(trained, gradients, strict=True):
-        kept = recipe.optimizer.state(network.parameters[name].shape, network.dtype)
-        own = {key: f"state.{name}.{key}" for key in kept}
-        for key, number in kept.items():
-            state_inputs[own[key]] = input_value(own[key], parameters[name].shape, network.dtype)
-            first_numbers[own[key]] = number
-        new, new_state = recipe.optimizer.update(
-            parameters[name],
-            gradient,
-            {key: state_inputs[own[key]] for key in kept},
-            scalars["control.step_real"],
-            scalars["control.rate"],
-        )
-        for value, target in [(new, name), *((new_state[key], own[key]) for key in kept)]:
-            _check_update(recipe.optimizer, value, target, parameters[name])
-            updates[len(results)] = target
-            results.append(value)
-    inputs = [*parameters.values(), *state_inputs.values(), *scalars.values(), *data.values()]
-    labels = ["loss", *(f"term{k}" for k in range(terms)), *(f"new {t}" for t in updates.values())]
-    graph = Graph(tuple(inputs), tuple(results), tuple(labels))
-    return StepGraph(graph, updates, tuple(data), terms, first_numbers)
-
-
-def _check_update(optimizer: Optimizer, value: Value, target: str, parameter: Value) -> None:
-    """An update must be of the shape and dtype of what it replaces.
-
-    Raises:
-        DTypeError: for another dtype.
-        ShapeError: for another shape.
-    """
-    if value.spec == parameter.spec:
-        return
-    headline = f"The optimizer {type(optimizer).__name__} changes what {target} is."
-    happened, needed = f"its update gives {value.spec}", f"{parameter.spec}, as before the update"
-    if value.shape != parameter.shape:
-        raise ShapeError(
-            headline,
-            happened=happened,
-            needed=needed,
-            fix="compute each new value with the shape of the old one",
-        )
-    raise DTypeError(
-        headline,
-        happened=happened,
-        needed=needed,
-        fix="keep scalars in the parameter's dtype with ops.cast(x, w.dtype)",
+    terms, replaced = len(results) - 1, {}
+    stage = updated(
+        recipe.optimizer, {name: parameters[name] for name in trained}, gradients, scalars
     )
+    for target, value in stage.values.items():
+        replaced[len(results)] = target
+        results.append(value)
+    inputs = [*parameters.values(), *stage.inputs.values(), *scalars.values(), *data.values()]
+    labels = ["loss", *(f"term{k}" for k in range(terms)), *(f"new {t}" for t in replaced.values())]
+    graph = Graph(tuple(inputs), tuple(results), tuple(labels))
+    return StepGraph(graph, replaced, tuple(data), terms, stage.first)
 
 
 def validation_graph(recipe: Recipe) -> Graph:
