@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,14 @@ class Parameter:
         shape: its canonical shape, as files, users and optimizers see it.
         initializer: gives its first numbers.
         regularizer: a penalty on it, or None.
+        trainable: False for numbers that the layer keeps by itself, such as running statistics:
+            no gradient and no optimizer; :meth:`Context.assign` changes them.
     """
 
     shape: tuple[int, ...]
     initializer: Initializer
     regularizer: Regularizer | None = None
+    trainable: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,30 @@ class Context:
     step: Tensor = None
     dtype: str = "float32"
     _sites: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+    _assigned: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _path: str = field(default="", repr=False, compare=False)
+
+    def inside(self, path: str) -> Context:
+        """The same context for a part of the network, whose names start with a path."""
+        return replace(self, _path=self._path + path)
+
+    def assign(self, name: str, value: Any) -> None:
+        """Give one of the layer's own numbers, which are not trained, its value after this step.
+
+        Args:
+            name: of a parameter that the layer declared with ``trainable=False``.
+            value: of the same shape and dtype.
+        """
+        self._assigned[self._path + name] = value
+
+    def current(self, name: str, value: Any) -> Any:
+        """What a parameter is by now: a layer used twice sees what its first use assigned."""
+        return self._assigned.get(self._path + name, value)
+
+    @property
+    def assigned(self) -> Mapping[str, Any]:
+        """All values that were assigned so far, by full name."""
+        return self._assigned
 
     def random_site(self) -> int:
         """A new number for each random place, in the order of the forward pass."""

@@ -105,7 +105,11 @@ class Network:
     @property
     def trainable(self) -> list[str]:
         """Names of the parameters that training changes."""
-        return [name for name in self.declared if self.layers[_number_of(name)].trainable]
+        return [
+            name
+            for name, parameter in self.declared.items()
+            if parameter.trainable and self.layers[_number_of(name)].trainable
+        ]
 
     def set_input_shape(self, input_shape: Sequence[int]) -> None:
         """Find all shapes for inputs of a shape; allocates nothing and gives no numbers.
@@ -233,9 +237,11 @@ class Network:
         for number, (layer, shapes) in enumerate(
             zip(self.layers, self._known_shapes(), strict=True)
         ):
-            own = {name: parameters[f"layers.{number}.{name}"] for name in shapes.parameters}
+            path = f"layers.{number}."
+            inner = context.inside(path)
+            own = {n: inner.current(n, parameters[path + n]) for n in shapes.parameters}
             strip = logits and number == last
-            x = (layer.before_activation if strip else layer.forward)(x, own, context)
+            x = (layer.before_activation if strip else layer.forward)(x, own, inner)
         return x
 
     def penalty(self, parameters: Mapping[str, Tensor]) -> Any:

@@ -128,7 +128,8 @@ def step_graph(recipe: Recipe) -> StepGraph:
     stage = updated(
         recipe.optimizer, {name: parameters[name] for name in trained}, gradients, scalars
     )
-    for target, value in stage.values.items():
+    # What layers keep by themselves, such as running statistics, changes with the same step.
+    for target, value in {**stage.values, **context.assigned}.items():
         replaced[len(results)] = target
         results.append(value)
     inputs = [*parameters.values(), *stage.inputs.values(), *scalars.values(), *data.values()]
