@@ -1,4 +1,4 @@
-"""Reproduces the coefficients of ``ranvier/backends/native/functions.py``.
+"""Reproduces the coefficients of ``functions.py`` and ``trigonometry.py`` in ``backends/native``.
 
 Every table is a weighted least-squares fit at Chebyshev nodes in 50 digits, reweighted towards the
 largest error (Lawson), so nearly minimax. Run: ``pip install mpmath``, ``python fit_functions.py``.
@@ -89,10 +89,33 @@ def erf_error(x: mpf) -> mpf:
     return x * mp.erfc(x) / mp.erf(x)
 
 
+def sine_slope(z: mpf) -> mpf:
+    """(sin(r) / r - 1) / z with z = r^2."""
+    r = mp.sqrt(z)
+    return (mp.sin(r) / r - 1) / z
+
+
+def sine_error(z: mpf) -> mpf:
+    """Relative change of sin(r) for a change of ``sine_slope``."""
+    r = mp.sqrt(z)
+    return z * r / mp.sin(r)
+
+
+def cosine_slope(z: mpf) -> mpf:
+    """(cos(r) - 1 + z / 2) / z^2 with z = r^2."""
+    return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
+
+
+def cosine_error(z: mpf) -> mpf:
+    """Relative change of cos(r) for a change of ``cosine_slope``."""
+    return z * z / mp.cos(mp.sqrt(z))
+
+
 def fits() -> dict[str, Fit]:
-    """Every table by its name in functions.py, without the leading terms that are exact."""
+    """Every table by its name in those files, without the leading terms that are exact."""
     tiny, half_ln2 = mpf("1e-8"), mp.log(2) / 2 * mpf("1.0001")
     halves, ratio = (-half_ln2, half_ln2), (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
+    eighth = (tiny, (mp.pi / 4 * mpf("1.0001")) ** 2)
     roots = (mp.sqrt(mpf(1) / 2) - 1, mp.sqrt(2) - 1)
 
     def expm1_error(r: mpf) -> mpf:
@@ -111,6 +134,10 @@ def fits() -> dict[str, Fit]:
         "LOG64": fit(log_ratio, half, (tiny, ratio**2), 6),
         "ERF float32": fit(erf_slope, erf_error, (tiny, mpf(4)), 8),
         "ERF float64": fit(erf_slope, erf_error, (tiny, mpf(6)), 24),
+        "SINE float32": fit(sine_slope, sine_error, eighth, 2),
+        "SINE float64": fit(sine_slope, sine_error, eighth, 5),
+        "COSINE float32": fit(cosine_slope, cosine_error, eighth, 2),
+        "COSINE float64": fit(cosine_slope, cosine_error, eighth, 5),
     }
 
 

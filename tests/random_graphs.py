@@ -86,7 +86,9 @@ class Maker:
 
     def unary(self) -> Value:
         x = self.some()
-        name = self.pick("tanh", "sigmoid", "gelu", "relu", "negative", "absolute", "exp", "log")
+        name = self.pick(
+            "tanh", "sigmoid", "gelu", "relu", "negative", "absolute", "exp", "log", "sin", "cos"
+        )  # fmt: skip
         if name == "exp":
             return ops.exp(ops.tanh(x))
         if name == "log":
@@ -156,6 +158,25 @@ class Maker:
             return ops.reshape(x, (self.pick(*divisors), -1))
         return ops.reshape(x, (x.shape[0], -1)) if isinstance(x.shape[0], Extent) else x
 
+    def join(self) -> Value:
+        """Padding, or parts side by side: known ones, new ones, and the same one twice."""
+        x = self.some(1)
+        known = [a for a, d in enumerate(x.shape) if isinstance(d, int)]
+        if not known:
+            return x
+        axis = self.pick(*known)
+        if self.rng.random() < 0.3:
+            return ops.pad(x, axis, int(self.rng.integers(0, 20)), self.pick(0, 1, 16))
+        rest = (x.shape[:axis], x.shape[axis + 1 :])
+        fit = [v for v in self.pool if v.ndim == x.ndim]
+        fit = [v for v in fit if (v.shape[:axis], v.shape[axis + 1 :]) == rest]
+        fit = [v for v in fit if isinstance(v.shape[axis], int)]
+        parts = [x]
+        for _ in range(int(self.rng.integers(1, 4))):
+            new = self.input((*rest[0], self.length(), *rest[1]))
+            parts.insert(int(self.rng.integers(len(parts) + 1)), self.pick(new, ops.tanh(x), *fit))
+        return ops.concatenate(parts, axis)
+
     def mask(self) -> Value:
         x = self.some(1)
         leaf = self.input(x.shape)
@@ -176,6 +197,21 @@ class Maker:
         hot = ops.one_hot(self.input(x.shape[:1], "int32"), x.shape[1], self.dtype)
         return ops.add(x, hot)
 
+    def take(self) -> Value:
+        """Rows of a known table or a new one; some of the numbers lie behind it."""
+        fit = [v for v in self.pool if v.ndim == 2 and all(isinstance(d, int) for d in v.shape)]
+        table = self.pick(self.input((self.length(), self.length())), *fit)
+        some = self.some(1)
+        shape = some.shape[: self.pick(1, some.ndim)]
+        return ops.take(table, self.input(shape, self.pick("uint8", "int32", "int64")))
+
+    def scatter(self) -> Value:
+        x = self.some(2)
+        if not isinstance(x.shape[-1], int):
+            return x
+        count = self.pick(1, 5, 9)
+        return ops.scatter_add(self.input(x.shape[:-1], "int32"), x, count) / float(count)
+
     def loss(self) -> Value:
         x = self.some(2)
         if x.ndim != 2 or not isinstance(x.shape[1], int) or x.shape[1] < 7:
@@ -186,7 +222,8 @@ class Maker:
         makers: list[Callable[[], Value]] = [
             self.unary, self.unary, self.binary, self.binary, self.binary, self.divide,
             self.reduce, self.reduce, self.rows_of, self.matmul, self.matmul, self.view,
-            self.view, self.mask, self.random, self.classes, self.loss,
+            self.view, self.join, self.join, self.mask, self.random, self.classes, self.loss,
+            self.take, self.scatter,
         ]  # fmt: skip
         for _ in range(steps):
             value = self.pick(*makers)()

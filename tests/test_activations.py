@@ -51,6 +51,7 @@ FORMULAS: dict[str, Callable[[float], float]] = {
     "hard_sigmoid": lambda x: min(max(x / 6.0 + 0.5, 0.0), 1.0),
     "exponential": math.exp,
     "logarithm": lambda x: math.copysign(math.log1p(abs(x)), x),
+    "sine": math.sin,
 }
 #: Those of a whole row.
 OF_ROWS = ("softmax", "log_softmax")
@@ -63,6 +64,7 @@ AT_ZERO = {
     "selu": SCALE * ALPHA,
     "softsign": 1.0,
     "logarithm": 1.0,
+    "sine": 1.0,
     "softplus": 0.5,
     "silu": 0.5,
     "mish": 0.6,
@@ -103,7 +105,7 @@ def test_an_activation_is_its_formula(name: str) -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["tanh", "elu", "selu", "silu", "mish", "softsign", "logarithm"])
+@pytest.mark.parametrize("name", ["tanh", "elu", "selu", "silu", "mish", "softsign", "logarithm", "sine"])
 def test_no_digits_are_lost_near_0(name: str) -> None:
     expected = [FORMULAS[name](x) for x in TINY]
     np.testing.assert_allclose(ACTIVATIONS[name](TINY), expected, rtol=4e-16)

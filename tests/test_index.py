@@ -7,7 +7,18 @@ import itertools
 import numpy as np
 import pytest
 
-from ranvier.compiler.index import Axis, Index, Quotient, axes_of, quotient, remainder, reshaped
+from ranvier.compiler.index import (
+    Axis,
+    Clamped,
+    Index,
+    Quotient,
+    axes_of,
+    clamped,
+    quotient,
+    remainder,
+    reshaped,
+)
+from ranvier.compiler.joins import stretches
 from ranvier.foundation.errors import InternalError, ShapeError, UnsupportedOperationError
 from ranvier.foundation.shapes import Extent, N, Shape, known, known_shape, resolve
 
@@ -22,6 +33,9 @@ def value_of(index: Index, places: dict[Axis, int]) -> int:
             number = places[atom]
         else:
             inner = value_of(atom.index, places)
+            if isinstance(atom, Clamped):
+                total += coefficient * min(max(inner, atom.low), atom.high)
+                continue
             whole = isinstance(atom, Quotient)
             number = inner // atom.divisor if whole else inner % atom.divisor
         total += coefficient * number
@@ -122,3 +136,55 @@ def test_known_lengths_are_numbers() -> None:
     assert known_shape((2, 3)) == (2, 3)
     with pytest.raises(ShapeError, match="The length T is not a number yet"):
         known_shape((2, Extent("T")))
+
+
+# --- indices held between two places
+
+
+def index_cases() -> list[Index]:
+    """Sums, quotients and remainders of two axes, held and held again."""
+    i, j = Index.of(Axis(0, 5)), Index.of(Axis(1, 7))
+    found = [i, j, i.plus(j, 3), j.plus(Index((), 4), -1), Index((), 2)]
+    held = [clamped(index, low, low + 2) for index in found for low in (0, 1, 4)]
+    twice = [clamped(index.plus(Index((), -2)), 0, 1) for index in held]
+    parts = [part(index, 3) for index in held for part in (quotient, remainder)]
+    return [*found, *held, *twice, *parts, *(index.plus(i, 2) for index in parts)]
+
+
+def test_limits_and_settled_forms_hold_at_every_place() -> None:
+    first, second = Axis(0, 5), Axis(1, 7)
+    for index in index_cases():
+        for low, high in [(0, 6), (0, 0), (2, 4), (5, 6)]:
+            span = {second: (low, high)}
+            places = [{first: a, second: b} for a in range(5) for b in range(low, high + 1)]
+            numbers = [value_of(index, place) for place in places]
+            assert [value_of(index.settled(span), place) for place in places] == numbers
+            ends = index.limits(span)
+            assert ends is not None
+            assert ends[0] <= min(numbers) <= max(numbers) <= ends[1], str(index)
+
+
+def test_a_held_index_knows_what_it_is_without_the_hold() -> None:
+    j = Index.of(Axis(1, 128))
+    part = clamped(j.plus(Index((), -100)), 0, 27)
+    assert str(part) == "(j + -100 in 0..27)"
+    assert list(part.cuts()) == [(Axis(1, 128), 100), (Axis(1, 128), 128)]
+    assert part.settled({Axis(1, 128): (100, 127)}) == j.plus(Index((), -100))
+    assert part.settled({Axis(1, 128): (99, 127)}) == part
+    assert clamped(j, 0, 127) == j
+    assert part.coefficient(Axis(1, 128)) is None
+    assert part.substitute({Axis(1, 128): Index((), 105)}) == Index((), 5)
+    assert Index.of(Axis(0, N)).limits({}) is None
+    assert clamped(Index.of(Axis(0, N)), 0, 3).limits({}) == (0, 3)
+
+
+@pytest.mark.parametrize("unit", [1, 16, 64])
+def test_stretches_walk_a_loop_once(unit: int) -> None:
+    for borders in [(), (16,), (5, 6, 7), (15, 17, 33), (100, 128), (1, 199)]:
+        found = stretches(borders, 200, unit)
+        assert (found[0][0], found[-1][1]) == (0, 200)
+        for (start, stop), (following, _) in itertools.pairwise([*found, (200, 0)]):
+            assert start < stop == following
+            assert start % unit == 0
+            # A border lies at an end, or in a unit of its own.
+            assert stop - start <= unit or not any(start < b < stop for b in borders)

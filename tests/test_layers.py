@@ -25,12 +25,16 @@ from ranvier.layers import (
     REGULARIZERS,
     Activation,
     AlphaDropout,
+    BatchNorm,
     Constant,
     Context,
     Dense,
     Distribution,
     Dropout,
+    Embedding,
     Flatten,
+    GaussianNoise,
+    Lambda,
     Layer,
     LayerNorm,
     LeakyReLU,
@@ -70,6 +74,8 @@ CASES: tuple[tuple[Layer, tuple[int, ...], str], ...] = (
     (Dense(2, "selu", kernel_initializer=Orthogonal(2), bias_initializer=Constant(0.5)), (3,),
      "Dense(2, activation='selu', kernel_initializer=Orthogonal(gain=2.0), "
      "bias_initializer=Constant(0.5))"),
+    (Dense(2, kernel_regularizer=L2(0.1), bias_regularizer=L1(0.2)), (3,),
+     "Dense(2, kernel_regularizer=L2(factor=0.1), bias_regularizer=L1(factor=0.2))"),
     (LeakyReLU(), (7,), "LeakyReLU()"),
     (LeakyReLU(0.3), (2, 3), "LeakyReLU(slope=0.3)"),
     (PReLU(), (7,), "PReLU()"),
@@ -78,8 +84,17 @@ CASES: tuple[tuple[Layer, tuple[int, ...], str], ...] = (
     (Reshape([]), (1,), "Reshape(())"),
     (AlphaDropout(0.25), (9,), "AlphaDropout(0.25)"),
     (AlphaDropout(0), (9,), "AlphaDropout(0.0)"),
+    (GaussianNoise(0.5), (9,), "GaussianNoise(0.5)"),
+    (GaussianNoise(0), (2, 3), "GaussianNoise(0.0)"),
+    (Embedding(5, 3), (4,), "Embedding(5, 3)"),
+    (Embedding(9, 17, "normal"), (2, 3), "Embedding(9, 17, embeddings_initializer='normal')"),
     (LayerNorm(), (6,), "LayerNorm()"),
     (LayerNorm(1e-3), (3, 5), "LayerNorm(epsilon=0.001)"),
+    (BatchNorm(), (6,), "BatchNorm()"),
+    (BatchNorm(0.3, 1e-3, center=False), (2, 3, 5),
+     "BatchNorm(momentum=0.3, epsilon=0.001, center=False)"),
+    (BatchNorm(axis=1, scale=False), (3, 4), "BatchNorm(axis=1, scale=False)"),
+    (Lambda("tanh"), (3, 2), "Lambda('tanh')"),
     (RMSNorm(), (6,), "RMSNorm()"),
     (RMSNorm(1e-3), (3, 5), "RMSNorm(epsilon=0.001)"),
 )  # fmt: skip
@@ -98,7 +113,12 @@ def values_of(layer: Layer, shape: tuple[int, ...], dtype: str = "float64") -> d
 
 
 def test_every_layer_has_a_case() -> None:
-    ours = {name for name, layer in LAYERS.items() if layer.__module__.startswith("ranvier.")}
+    # Those of several inputs have theirs in test_merge.py.
+    ours = {
+        name
+        for name, layer in LAYERS.items()
+        if layer.__module__.startswith("ranvier.") and not layer.several_inputs
+    }
     assert ours == {type(layer).__name__ for layer, _, _ in CASES}
 
 
@@ -237,7 +257,9 @@ def test_native_code_is_the_reference(case: tuple[Layer, tuple[int, ...], str], 
 
 
 @pytest.mark.parametrize("engine", ["native", "reference"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case[2])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if not case[0].reads_integers], ids=lambda case: case[2]
+)
 def test_a_nan_stays_a_nan(case: tuple[Layer, tuple[int, ...], str], engine: str) -> None:
     layer, shape, _ = case
     values = values_of(layer, shape, "float32")
@@ -250,7 +272,9 @@ def test_a_nan_stays_a_nan(case: tuple[Layer, tuple[int, ...], str], engine: str
 
         y = rv.compile(forward, engine=engine)(x)
         assert np.isnan(y[0]).all()
-        assert np.isfinite(y[1]).all()
+        # Only in training, and only here, a row depends on the others of its batch.
+        mixed = isinstance(layer, BatchNorm) and context.training
+        assert np.isnan(y[1]).all() if mixed else np.isfinite(y[1]).all()
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case[1]], ids=lambda case: case[2])
@@ -259,6 +283,8 @@ def test_a_layer_trains_natively_and_survives_its_file(
 ) -> None:
     _, shape, text = case
     x = np.random.default_rng(0).normal(size=(20, *shape))
+    if case[0].reads_integers:
+        x = np.abs(x).astype(int)
     y = np.sin(x.reshape(20, -1)[:, :1])
     models = []
     for engine in ("native", "reference"):
@@ -312,6 +338,65 @@ def test_alpha_dropout_keeps_mean_and_variance() -> None:
     assert values[counts.argmax()] == pytest.approx(scale * low * 0.8)
     single = layer.forward(x.astype("f4"), {}, training(dtype="float32"))
     np.testing.assert_allclose(single, y, rtol=1e-5, atol=1e-5)
+
+
+def normal_numbers(engine: str, shape: tuple[int, ...], seed: int, dtype: str) -> Any:
+    def draw(seed: Any, step: Any) -> Any:
+        context = Context(training=True, seed=seed, step=step, dtype=dtype)
+        return context.random_normal(shape), context.random_normal(shape)
+
+    return rv.compile(draw, engine=engine)(np.int64(seed), np.int64(3))
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_random_normal_numbers_are_normal(engine: str) -> None:
+    first, second = normal_numbers(engine, (500, 400), 1, "float64")
+    for z in (first, second):
+        # Moments of a normal number: 0, 1, 0, 3; the bounds are five standard errors.
+        bounds = 5.0 * np.sqrt(np.array([1.0, 2.0, 15.0, 96.0]) / z.size)
+        moments = np.array([(z**power).mean() for power in (1, 2, 3, 4)])
+        assert (np.abs(moments - [0.0, 1.0, 0.0, 3.0]) < bounds).all()
+        assert 4.0 < np.abs(z).max() < 5.77
+        assert (np.abs(z) < 1.0).mean() == pytest.approx(0.682689, abs=0.006)
+        assert np.corrcoef(z[:, :-1].ravel(), z[:, 1:].ravel())[0, 1] == pytest.approx(0, abs=0.012)
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] == pytest.approx(0.0, abs=0.012)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_random_normal_numbers_are_the_same_natively(dtype: str) -> None:
+    for shape in ((), (1,), (7, 33), (2, 3, 65)):
+        native, reference = (normal_numbers(e, shape, 9, dtype) for e in ("native", "reference"))
+        for a, b in zip(native, reference, strict=True):
+            assert (a.shape, a.dtype) == (shape, np.dtype(dtype))
+            tolerance = 1e-5 if dtype == "float32" else 1e-13
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+    other = normal_numbers("native", (7, 33), 10, dtype)[0]
+    assert (other != normal_numbers("native", (7, 33), 9, dtype)[0]).mean() > 0.99
+
+
+def test_gaussian_noise_is_added_in_training_only() -> None:
+    x, layer = np.full((400, 500), 3.0), GaussianNoise(0.25)
+    assert layer.forward(x, {}, Context()) is x
+    assert GaussianNoise(0.0).forward(x, {}, training()) is x
+    y = layer.forward(x, {}, training())
+    assert y.mean() == pytest.approx(3.0, abs=0.003)
+    assert y.std() == pytest.approx(0.25, abs=0.003)
+    assert (y != layer.forward(x, {}, training(step=2))).mean() > 0.99
+    single = layer.forward(x.astype("f4"), {}, training(dtype="float32"))
+    np.testing.assert_allclose(single, y, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gaussian_noise_trains_natively(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 7)).astype(dtype), rng.integers(0, 3, 50)
+    losses = []
+    for engine in ("native", "reference"):
+        model = rv.Sequential(GaussianNoise(0.3), Dense(5, "sine"), GaussianNoise(0.1), Dense(3),
+                              dtype=dtype)  # fmt: skip
+        history = model.fit(x, y, epochs=3, batch_size=16, engine=engine, verbose=False)
+        losses.append(history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5 if dtype == "float32" else 1e-11)
 
 
 def test_layer_norm_is_its_formula() -> None:
@@ -452,6 +537,17 @@ def test_fans() -> None:
     assert fans(()) == (1, 1)
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_penalty_on_a_bias(engine: str) -> None:
+    x, y = np.zeros((4, 2)), np.zeros((4, 3))
+    layer = Dense(3, bias_initializer=Constant(2.0), bias_regularizer=L2(0.5))
+    model = rv.Sequential(layer, dtype="float64")
+    history = model.fit(x, y, optimizer=rv.SGD(0.1), epochs=1, engine=engine, verbose=False)
+    # Mean squared error 4 with slope 2 * 2 / 3, and 0.5 * 3 * 4 with slope 2.
+    assert history["loss"][0] == pytest.approx(10.0)
+    np.testing.assert_allclose(layer.bias, 2.0 - 0.1 * (4.0 / 3.0 + 2.0), rtol=1e-14)
+
+
 def test_l2_and_its_gradient() -> None:
     w = np.array([[1.0, -2.0]])
     assert float(L2(0.5)(w)) == 2.5
@@ -524,6 +620,8 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] 
      lambda: Dense(2, bias_initializer="zero"), ("bias_initializer", "zeros")),
     ("regularizer", errors.ArgumentError,
      lambda: Dense(2, kernel_regularizer=0.1), ("kernel_regularizer", "L2(1e-4)")),
+    ("bias regularizer", errors.ArgumentError,
+     lambda: Dense(2, bias_regularizer="l2"), ("bias_regularizer", "'l2'")),
     ("regularizer's name", errors.UnknownNameError,
      lambda: Dense(2, kernel_regularizer={"name": "L3", "config": {}}), ("L3", "L2")),
     ("L2", errors.ArgumentError, lambda: L2(-1.0), ("factor", "-1.0", "at least 0")),
@@ -546,6 +644,8 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] 
     ("RMSNorm of scalars", errors.ShapeError, lambda: RMSNorm().declare(()), ("(N,)", "features")),
     ("epsilon", errors.ArgumentError, lambda: LayerNorm(0.0), ("epsilon", "above 0")),
     ("epsilon of RMSNorm", errors.ArgumentError, lambda: RMSNorm(-1.0), ("epsilon", "-1.0")),
+    ("deviation", errors.ArgumentError, lambda: GaussianNoise(-0.1),
+     ("GaussianNoise", "stddev", "-0.1")),
     ("alpha rate", errors.ArgumentError, lambda: AlphaDropout(1.0), ("AlphaDropout", "below 1")),
     ("shape of text", errors.ArgumentError, lambda: Reshape("28"), ("Reshape", "'28'", "tuple")),
     ("shape of a number", errors.ArgumentError, lambda: Reshape(28), ("28", "Reshape((28, 28))")),

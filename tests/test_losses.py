@@ -20,6 +20,7 @@ from ranvier.losses import (
     BinaryFocal,
     CategoricalCrossEntropy,
     CategoricalFocal,
+    ContrastiveLoss,
     CosineSimilarity,
     HalfSquaredError,
     Hinge,
@@ -29,8 +30,10 @@ from ranvier.losses import (
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    PerceptronLoss,
     Poisson,
     Quantile,
+    TripletLoss,
     choice_notes,
     kind_read_by,
     resolve,
@@ -78,11 +81,14 @@ CASES: tuple[tuple[Loss, Array, Array], ...] = (
       for arguments in ((), (0.0,), (0.5,), (3.0, [0.2, 1.0, 2.0]))),
     *((loss, *data)
       for loss in (BinaryCrossEntropy(), BinaryFocal(), BinaryFocal(0.5, 0.25), BinaryFocal(0.0),
-                   Hinge(), Hinge(squared=True))
+                   Hinge(), Hinge(squared=True), PerceptronLoss())
       for data in ((RNG.normal(size=(5, 1)), classes(5, 2)),
                    (RNG.normal(size=(5, 3)), RNG.integers(0, 2, (5, 3)).astype("f8")))),
     (BinaryCrossEntropy(), RNG.normal(size=(5, 3)), RNG.uniform(size=(5, 3))),
     (BinaryFocal(alpha=0.7), RNG.normal(size=(5, 3)), RNG.uniform(size=(5, 3))),
+    *((ContrastiveLoss(margin), RNG.normal(size=(6, 2, 3)), RNG.choice([0.0, 1.0, 0.3], (6, 1)))
+      for margin in (1.0, 3.0)),
+    *((TripletLoss(margin), RNG.normal(size=(6, 3, 2)), np.zeros((6, 1))) for margin in (1.0, 4.0)),
 )  # fmt: skip
 
 
@@ -132,6 +138,16 @@ def huber(loss: Any, z: Array, t: Array) -> Array:
     return np.where(a <= loss.delta, a**2 / 2, loss.delta * (a - loss.delta / 2))
 
 
+def contrastive(loss: Any, z: Array, t: Array) -> Array:
+    d, same = np.linalg.norm(z[:, 0] - z[:, 1], axis=1), t.reshape(len(z))
+    return same * d**2 / 2 + (1 - same) * np.maximum(0, loss.margin - d) ** 2 / 2
+
+
+def triplet(loss: Any, z: Array, t: Array) -> Array:
+    near, far = (np.linalg.norm(z[:, 0] - z[:, k] + 1e-6, axis=1) for k in (1, 2))
+    return np.maximum(0, near - far + loss.margin)
+
+
 #: The textbook formulas, written without care for overflow; what they leave of a row is averaged.
 FORMULAS: dict[type[Loss], Callable[[Any, Array, Array], Array]] = {
     MeanSquaredError: lambda loss, z, t: (z - t) ** 2,
@@ -143,6 +159,8 @@ FORMULAS: dict[type[Loss], Callable[[Any, Array, Array], Array]] = {
     CosineSimilarity: cosine,
     Poisson: lambda loss, z, t: np.exp(z) - t * z,
     KLDivergence: lambda loss, z, t: (t * (logarithm(t) - z)).sum(1),
+    ContrastiveLoss: contrastive,
+    TripletLoss: triplet,
     CategoricalCrossEntropy: smoothed,
     CategoricalFocal: categorical_focal,
     BinaryCrossEntropy: binary_cross_entropy,
@@ -150,6 +168,7 @@ FORMULAS: dict[type[Loss], Callable[[Any, Array, Array], Array]] = {
     Hinge: lambda loss, z, t: (
         np.maximum(0, 1 - (2 * t.reshape(z.shape) - 1) * z) ** (2 if loss.squared else 1)
     ),
+    PerceptronLoss: lambda loss, z, t: np.maximum(0, (1 - 2 * t.reshape(z.shape)) * z).sum(1),
 }
 
 
@@ -315,6 +334,20 @@ def test_a_row_of_zeros_has_no_direction() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_equal_points_are_pushed_nowhere(dtype: str) -> None:
+    pairs = np.ones((2, 2, 3), dtype)
+    same = np.array([[1.0], [0.0]], dtype)
+    assert ContrastiveLoss()(pairs, same).tolist() == [0.0, 0.5]
+    triplets = np.ones((1, 3, 2), dtype)
+    triplets[0, 1:] = np.asarray(1.0 + 1e-6, dtype)  # their shift makes these distances zero or so
+    for engine in ("native", "reference"):
+        for loss, z, t in ((ContrastiveLoss(), pairs, same), (TripletLoss(), triplets, same[:1])):
+            slope = rv.compile(gradient(lambda z, c=loss, t=t: ops.sum(c(z, t))), engine=engine)(z)
+            assert np.isfinite(slope).all()
+            assert loss.name == "triplet" or not slope.any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_focal_and_log_cosh_far_out(dtype: str) -> None:
     far = np.array([[1000.0], [-1000.0]], dtype)
     yes = np.array([1, 1], "i4")
@@ -456,6 +489,19 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] 
     ("divergence of probabilities", errors.ArgumentError,
      lambda: resolve("kl_divergence", (3,), "numbers", None, "softmax"),
      ("softmax", "logarithms")),
+    ("one point", errors.ShapeError, lambda: TripletLoss()(np.ones((2, 1)), np.ones(2)),
+     ("triplet", "(2, 1)", "(N, 3, D)", "Stack()")),
+    ("two of three points", errors.ShapeError, lambda: TripletLoss().check((2, 4), (1,), "numbers"),
+     ("(N, 2, 4)", "3 points")),
+    ("no pair", errors.ShapeError, lambda: ContrastiveLoss().check((8,), (1,), "numbers"),
+     ("contrastive", "(N, 8)", "(N, 2, D)")),
+    ("targets of a pair", errors.ShapeError,
+     lambda: ContrastiveLoss()(np.ones((3, 2, 4)), np.ones((3, 2))), ("(3, 2)", "one target")),
+    ("check: targets of a pair", errors.ShapeError,
+     lambda: ContrastiveLoss().check((2, 4), (2,), "numbers"), ("(N, 2)", "(N, 2, 4)")),
+    ("margin", errors.ArgumentError, lambda: ContrastiveLoss(0.0), ("margin", "above 0")),
+    ("margin of triplets", errors.ArgumentError, lambda: TripletLoss("1"),
+     ("TripletLoss", "margin")),
     ("delta", errors.ArgumentError, lambda: Huber(0.0), ("delta", "above 0")),
     ("q", errors.ArgumentError, lambda: Quantile(1.0), ("q is 1.0", "below 1")),
     ("squared", errors.ArgumentError, lambda: Hinge("yes"), ("squared",)),

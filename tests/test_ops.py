@@ -18,11 +18,12 @@ from ranvier.ops.value import PRIMITIVES, Spec, apply, constant, input_value
 Function = Callable[..., Any]
 
 UNARY = (
-    "negative", "absolute", "exp", "log", "tanh", "erf", "sqrt", "floor", "copy", "stop_gradient",
+    "negative", "absolute", "exp", "log", "tanh", "erf", "sqrt", "sin", "cos", "floor", "copy",
+    "stop_gradient",
 )  # fmt: skip
 BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
-SMOOTH = ("exp", "log", "tanh", "erf", "sqrt", "multiply", "divide")
-FLOATS_ONLY = ("divide", "exp", "log", "tanh", "erf", "sqrt", "floor")
+SMOOTH = ("exp", "log", "tanh", "erf", "sqrt", "sin", "cos", "multiply", "divide")
+FLOATS_ONLY = ("divide", "exp", "log", "tanh", "erf", "sqrt", "sin", "cos", "floor")
 SHAPES = ((), (1,), (7,), (1, 1), (5, 3), (2, 3, 5), (1, 17, 1))
 
 #: Structural primitives: a name for the case, the record, the function, shapes of its arguments.
@@ -63,6 +64,8 @@ STRUCTURAL: tuple[tuple[str, str, Function, tuple[tuple[int, ...], ...]], ...] =
     ("empty slice", "slice", lambda x: ops.slice_axis(x, 0, 2, 2), ((3, 5),)),
     ("pad", "pad", lambda x: ops.pad(x, 0, 2, 1), ((3, 5),)),
     ("concatenate", "concatenate", lambda a, b: ops.concatenate([a, b, a], 1), ((3, 2), (3, 5))),
+    ("take", "take", lambda x: ops.take(x, np.array([[2, 0], [2, 9]])), ((3, 5),)),
+    ("scatter-add", "scatter_add", lambda x: ops.scatter_add(np.array([3, 0, 3]), x, 4), ((3, 2),)),
     (
         "scan",
         "scan",
@@ -376,6 +379,7 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Function, tuple[str, ...]], 
     ("pad", errors.ShapeError, lambda: ops.pad(np.ones(3), 0, -1, 0), ("-1",)),
     ("concatenate", errors.ShapeError,
      lambda: ops.concatenate([np.ones((2, 3)), np.ones((3, 3))], 1), ("(2, 3)", "(3, 3)")),
+    ("nothing to join", errors.ArgumentError, lambda: ops.concatenate([]), ("at least one value",)),
     ("sum of booleans", errors.DTypeError, lambda: ops.sum(np.ones(3, bool)), ("boolean",)),
     ("axis", errors.ArgumentError, lambda: ops.sum(np.ones((2, 3)), axis=2), ("axis 2", "2 axes")),
     ("exp of integers", errors.DTypeError, lambda: apply("exp", [np.ones(3, "i4")]),

@@ -44,6 +44,7 @@ TWINS: dict[str, Callable[[Any], Any]] = {
     "softsign": torch.nn.Softsign(),
     "hard_sigmoid": torch.nn.Hardsigmoid(),
     "exponential": torch.exp,
+    "sine": torch.sin,
 }
 WITHOUT_TWIN = {"step", "logarithm"}
 NEAR = {"rtol": 1e-10, "atol": 1e-10}

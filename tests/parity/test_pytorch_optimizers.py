@@ -1,6 +1,7 @@
 """Optimizers beside PyTorch's: the same losses over 100 full-batch steps in float64.
 
-Lion has no twin there; its formula is tested in ``tests/test_optimizers.py``.
+Lion has no twin there; its formula is tested in ``tests/test_optimizers.py``. Muon's twin iterates
+in bfloat16: ``tests/test_muon.py`` compares with it, the iteration in float64.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ranvier.optimizers import (  # noqa: E402
     Adamax,
     AdamW,
     Lion,
+    Muon,
     NAdam,
     Optimizer,
     RMSprop,
@@ -102,7 +104,7 @@ def _double_scalars() -> Iterator[None]:
 
 
 def test_every_optimizer_is_compared() -> None:
-    without_twin = {Lion}
+    without_twin = {Lion, Muon}
     compared = {type(optimizer) for optimizer, _ in CASES.values()}
     assert compared | without_twin == {found for _, found in OPTIMIZERS.items()}
 

@@ -46,17 +46,24 @@ class Program:
         self._call = self._code.function("call", ctypes.c_void_p)
         self._arena = Arena(self.planned.memory)
         self._lock = threading.Lock()
-        for buffer, node in self.planned.fused.constants.values():
+        fused = self.planned.fused
+        for buffer, node in fused.constants.values():
             self._arena.view(buffer)[...] = node.attributes["value"]
+        # Views are made once: a step with many small arrays would spend its time on them.
+        buffers = [fused.inputs[value.name] for value in self.planned.graph.inputs]
+        self._inputs = [(b, None if b.panel else self._arena.view(b)) for b in buffers]
+        self._outputs = [self._arena.view(buffer) for buffer in fused.outputs]
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
         """Run once: copies arrays in, results out."""
-        fused = self.planned.fused
         with self._lock:
-            for value, array in zip(self.planned.graph.inputs, arrays, strict=True):
-                self._arena.write(fused.inputs[value.name], array)
+            for (buffer, view), array in zip(self._inputs, arrays, strict=True):
+                if view is None:
+                    self._arena.write(buffer, array)
+                else:
+                    view[...] = array
             self._call(self._arena.address)
-            return [self._arena.view(buffer).copy() for buffer in fused.outputs]
+            return [view.copy() for view in self._outputs]
 
     def passes(self) -> str:
         """What each pass of the compiler made, in order."""

@@ -30,6 +30,7 @@ WORDS = (
     "validation_batch",
     "row_numbers",
     "history",
+    "columns",
     "first_epoch",
     "learning_rate",
     "monitor_sign",
@@ -47,11 +48,11 @@ WORDS = (
 REALS = frozenset(
     ("learning_rate", "monitor_sign", "tolerance", "best_value", "loss_sum", "loss_count")
 )
-#: The words after these are the running sums of metrics.
+#: The words after these are the running sums of metrics' statistics, then the numbers of the update.
 FIRST_SUM = len(WORDS)
 
 #: What ``status`` says after a call.
-FINISHED, STOPPED, STEP_LIMIT, NO_PATIENCE, NOT_FINITE = range(5)
+FINISHED, STOPPED, STEP_LIMIT, NO_PATIENCE, NOT_FINITE, CONVERGED = range(6)
 
 
 def word(name: str) -> int:
@@ -63,11 +64,13 @@ class Control:
     """The block as the host sees it.
 
     Args:
-        sums: how many running sums of metrics there are.
+        sums: how many running sums of metrics' statistics there are.
+        numbers: how many float64 numbers the host gives the update: rates of groups, bounds.
     """
 
-    def __init__(self, sums: int) -> None:
-        self.words: NDArray[np.int64] = np.zeros(FIRST_SUM + sums, np.int64)
+    def __init__(self, sums: int, numbers: int = 0) -> None:
+        self.words: NDArray[np.int64] = np.zeros(FIRST_SUM + sums + numbers, np.int64)
+        self._first_number = FIRST_SUM + sums
         self._reals = self.words.view(np.float64)
 
     @property
@@ -86,5 +89,9 @@ class Control:
             self.words[word(name)] = value
 
     def sums(self) -> NDArray[np.float64]:
-        """The running sums of metrics."""
-        return self._reals[FIRST_SUM:]
+        """The running sums of metrics' statistics."""
+        return self._reals[FIRST_SUM : self._first_number]
+
+    def numbers(self) -> NDArray[np.float64]:
+        """The numbers of the update, in the order of the step graph's ``numbers``."""
+        return self._reals[self._first_number :]

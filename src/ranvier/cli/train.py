@@ -84,7 +84,7 @@ def train(options: TrainOptions) -> int:
     except KeyboardInterrupt:
         stopped = True
     report.heading("Model")
-    store(out, model.network, dataset.preparation, model.loss)
+    store(out, model.network, [dataset.preparation], [model.loss])
     how = "Training was stopped by you; the best weights so far are" if stopped else "The model is"
     report.say(f"{how} saved in {out}.")
     report.say(f"Next: ranvier predict {out} DATA, or in Python rv.load({str(out)!r}).")

@@ -15,7 +15,7 @@ from ranvier.cli.report import Report
 from ranvier.cli.scores import score
 from ranvier.data import Preparation, read_rows
 from ranvier.foundation.errors import DataError, ModelFileError
-from ranvier.models import Sequential
+from ranvier.models import Model
 from ranvier.models.stored import restore
 
 
@@ -48,7 +48,7 @@ def predict(model_path: Path, data: str, out: Path | None, as_json: bool) -> Non
 
 
 def _answers(
-    model: Sequential, preparation: Preparation, x: NDArray[np.float32]
+    model: Model, preparation: Preparation, x: NDArray[np.float32]
 ) -> tuple[list[str], list[list[Any]]]:
     """Column names, and the columns."""
     if preparation.task == "regression":
@@ -88,8 +88,9 @@ def evaluate(model_path: Path, data: str, as_json: bool) -> None:
 def inspect(model_path: Path, as_json: bool) -> None:
     """Show what a model file holds: structure, classes, preparation, versions, parameters."""
     report = Report(as_json)
-    loaded, preparation, loss = restore(model_path)
-    model = Sequential.from_network(loaded.network, preparation, loss)
+    found = restore(model_path)
+    loaded, preparation, loss = found.loaded, found.preparations[0], found.losses[0]
+    model = Model.from_network(loaded.network, found.preparations, found.losses)
     statistics = [
         _statistics(name, array) for name, array in sorted(loaded.network.parameters.items())
     ]
@@ -157,8 +158,17 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:20]) + ("" if len(names) <= 20 else ", ...")
 
 
-def _open(path: Path) -> tuple[Sequential, Preparation]:
-    loaded, preparation, loss = restore(path)
+def _open(path: Path) -> tuple[Model, Preparation]:
+    found = restore(path)
+    wiring = found.loaded.network.wiring
+    if len(wiring.inputs) > 1 or len(wiring.outputs) > 1:
+        raise ModelFileError(
+            f"{path} cannot be used from the command line.",
+            happened=f"it has {len(wiring.inputs)} inputs and {len(wiring.outputs)} outputs",
+            needed="a model with one input and one output",
+            fix="use it in Python: rv.load(path).predict((a, b))",
+        )
+    preparation = found.preparations[0]
     if preparation is None:
         raise ModelFileError(
             f"{path} does not say how to read data.",
@@ -166,4 +176,5 @@ def _open(path: Path) -> tuple[Sequential, Preparation]:
             needed="a model that was trained with fit or ranvier train",
             fix="train it first; in Python rv.load(path).predict(array) works without",
         )
-    return Sequential.from_network(loaded.network, preparation, loss), preparation
+    model = Model.from_network(found.loaded.network, found.preparations, found.losses)
+    return model, preparation

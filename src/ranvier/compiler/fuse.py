@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ranvier.compiler.groups import LANES, Buffer, Expr, Group, Operand, Root, walk
 from ranvier.compiler.index import Axis, Index, axes_of
+from ranvier.compiler.joins import is_cut
 from ranvier.compiler.roots import Puller, find_roots, is_anchor, strip_views
 from ranvier.foundation.shapes import Shape
 from ranvier.ops.graph import Graph
@@ -85,6 +86,9 @@ class _Fuser:
         if kind == "reduce":
             self._reduction(value)
             return
+        if kind == "scatter":
+            self._scatter(value)
+            return
         expr = self.puller.body(value)
         group = self._latest(expr)
         if group is None and value.shape == ():
@@ -105,6 +109,10 @@ class _Fuser:
 
     def _joins(self, shape: Shape, expr: Expr, group: Group) -> bool:
         """Whether an expression of some shape can be computed in a group's loops."""
+        if group.kind == "scatter":  # its loops walk what is added, not what comes out
+            return False
+        if group.kind == "product" and is_cut(expr, len(group.domain) - 1):
+            return False  # its panels know no borders between parts
         places = axes_of(group.domain)
         full = tuple(shape) == group.domain
         if not full and not (group.kind == "rows" and tuple(shape) == group.domain[:-1]):
@@ -178,6 +186,17 @@ class _Fuser:
         group.left = self._operand(a, ba, batch, ca, rows, group.reduced)
         group.right = self._operand(b, bb, batch, cb, columns, group.reduced)
         self._add(group, value, None, "product")
+
+    def _scatter(self, value: Value) -> None:
+        *base, numbers, updates = value.inputs
+        group = self._new("scatter", updates.shape)
+        places = axes_of(updates.shape)
+        row = self.puller.row(numbers, places[:-1], value.shape[0])
+        parts = (row, self.puller.pull(updates, places))
+        self._add(group, value, Expr("scatter", parts, value.dtype), "scatter")
+        self._materialize(value)
+        if base:
+            group.base = self.puller.buffers[id(base[0])]
 
     def _operand(
         self,

@@ -1,9 +1,10 @@
 """Groups as plain data: a loop nest with loads, a body and stores, and at most one anchor.
 
-Three kinds. *rows*: loops over all axes of a domain, the last one in vectors, with reductions along
+Four kinds. *rows*: loops over all axes of a domain, the last one in vectors, with reductions along
 it in stages (softmax: largest, then sum, then result). *columns*: a sum over an inner axis, vectors
-along the last one. *product*: a matrix product in register tiles. Everything else in a group is an
-expression on the elements of its domain.
+along the last one. *product*: a matrix product in register tiles. *scatter*: rows added, in their
+order, to rows of a table. Everything else in a group is an expression on the elements of its
+domain.
 """
 
 from __future__ import annotations
@@ -115,7 +116,9 @@ class Expr:
 
     Attributes:
         op: an elementwise operation, or "load" (buffer, index), "ref" (a value computed in the
-            same group), "const", "index" (an index as a number), "extent", "random".
+            same group), "const", "index" (an index as a number), "extent", "random", "gather" (a
+            row number, and an element whose index holds an axis that stands for it), "scatter" (a
+            row number, and what is added there).
         args: operands.
         dtype: of the number.
         payload: what the operation needs besides.
@@ -145,6 +148,8 @@ def axes_used(expr: Expr, known: dict[int, set[Axis]]) -> set[Axis]:
             found |= index.axes()
         for arg in expr.args:
             found |= axes_used(arg, known)
+        if expr.op == "gather":  # the row is computed, not walked
+            found.discard(expr.payload)
         if expr.op == "ref":
             found |= set(expr.payload.axes)
         known[id(expr)] = found
@@ -160,7 +165,7 @@ class Root:
         expr: its expression (of an anchor: the expression that is summed, None for a product).
         axes: the axes it depends on: all of the domain, or all but the last (a row's number).
         level: the stage of a rows group it belongs to.
-        kind: "body", "sum", "max", "min" or "product".
+        kind: "body", "sum", "max", "min", "product" or "scatter".
         buffer: where it is stored, if anybody outside needs it.
     """
 
@@ -196,11 +201,12 @@ class Group:
 
     Attributes:
         number: its place in the order of creation.
-        kind: "rows", "columns" or "product".
+        kind: "rows", "columns", "product" or "scatter".
         domain: the axes of its loops; the last one is walked in vectors.
         reduced: the axis that a columns group sums over; the depth axis of a product.
         roots: what it computes, in order.
         left, right: the operands of a product.
+        base: what a scatter adds to; zeros if None.
     """
 
     number: int
@@ -212,6 +218,7 @@ class Group:
     right: Operand | None = None
     after: set[int] = field(default_factory=set)
     scratch: Buffer | None = None
+    base: Buffer | None = None
 
     @property
     def name(self) -> str:
@@ -221,11 +228,12 @@ class Group:
     def reads(self) -> Iterator[Buffer]:
         """Buffers it loads from."""
         for root in self.roots:
-            if root.expr is not None:
-                yield from (e.payload[0] for e in walk(root.expr) if e.op == "load")
+            yield from loaded(root)
         for operand in (self.left, self.right):
             if operand is not None:
                 yield operand.buffer
+        if self.base is not None:
+            yield self.base
 
     def writes(self) -> Iterator[Buffer]:
         """Buffers it stores to."""
@@ -243,6 +251,12 @@ def walk(expr: Expr) -> Iterator[Expr]:
         seen.add(id(part))
         yield part
         stack.extend(part.args)
+
+
+def loaded(root: Root) -> Iterator[Buffer]:
+    """The buffers that a root's expression loads from."""
+    if root.expr is not None:
+        yield from (e.payload[0] for e in walk(root.expr) if e.op == "load")
 
 
 # --- printing
@@ -276,6 +290,8 @@ def _root_text(group: Group, root: Root) -> str:
         axis = group.reduced
         return f"sum over {axis} of {_side(group.left, axis)} * {_side(group.right, axis)}"
     text = show_expr(root.expr) if root.expr is not None else ""
+    if root.kind == "scatter":
+        return f"{group.base.name if group.base is not None else 0} + {text}"
     if root.kind == "body":
         return text
     axis = group.reduced or Axis(len(group.domain) - 1, group.domain[-1])

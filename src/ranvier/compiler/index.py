@@ -1,7 +1,8 @@
 """Index expressions: where in a buffer the element at a place of a loop nest lies.
 
-An :class:`Index` is a constant plus multiples of atoms; an atom is an axis of the loop nest, or the
-quotient or remainder of another index (from reshapes that merge axes). Adding
+An :class:`Index` is a constant plus multiples of atoms; an atom is an axis of the loop nest, the
+quotient or remainder of another index (from reshapes that merge axes), or another index held
+between two places (where values are joined, so that no part is read outside of it). Adding
 ``n * (L // n) + L % n`` gives ``L`` back, so a reshape of contiguous axes costs nothing.
 """
 
@@ -49,7 +50,21 @@ class Remainder:
         return f"({self.index}) % {self.divisor}"
 
 
-Atom: TypeAlias = Axis | Quotient | Remainder
+@dataclass(frozen=True)
+class Clamped:
+    """``index`` held between two places; what is read at an end instead is never believed."""
+
+    index: Index
+    low: int
+    high: int
+
+    def __str__(self) -> str:
+        return f"({self.index} in {self.low}..{self.high})"
+
+
+Atom: TypeAlias = Axis | Quotient | Remainder | Clamped
+#: The lowest and the highest place of axes, where less than all of an axis is walked.
+Spans: TypeAlias = Mapping[Axis, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -98,10 +113,81 @@ class Index:
             if isinstance(atom, Axis):
                 out = out.plus(places.get(atom, Index(((atom, 1),))), coefficient)
             else:
-                inner = atom.index.substitute(places)
-                kind = quotient if isinstance(atom, Quotient) else remainder
-                out = out.plus(kind(inner, atom.divisor), coefficient)
+                out = out.plus(again(atom, atom.index.substitute(places)), coefficient)
         return out
+
+    def limits(self, spans: Spans) -> tuple[int, int] | None:
+        """The lowest and the highest number it can be; None along a symbolic axis.
+
+        Args:
+            spans: of axes that are not walked from end to end.
+        """
+        low = high = self.constant
+        for atom, coefficient in self.terms:
+            ends = _limits(atom, spans)
+            if ends is None:
+                return None
+            low += coefficient * ends[coefficient < 0]
+            high += coefficient * ends[coefficient > 0]
+        return low, high
+
+    def settled(self, spans: Spans) -> Index:
+        """The index without what holds it where it is anyway."""
+        if not any(self.cuts()):
+            return self
+        out = Index((), self.constant)
+        for atom, coefficient in self.terms:
+            if isinstance(atom, Axis):
+                out = out.plus(Index(((atom, 1),)), coefficient)
+            else:
+                out = out.plus(again(atom, atom.index.settled(spans), spans), coefficient)
+        return out
+
+    def cuts(self) -> Iterator[tuple[Axis | None, int]]:
+        """Where along an axis the index begins or ends to be held; no axis if it is not that easy.
+
+        A loop between two such places need not hold it, or is not needed at all.
+        """
+        for atom, _ in self.terms:
+            if isinstance(atom, Axis):
+                continue
+            yield from atom.index.cuts()
+            if isinstance(atom, Clamped):
+                (inner, pace), *others = atom.index.terms
+                easy = isinstance(inner, Axis) and pace == 1 and not others
+                axis = inner if easy and isinstance(inner, Axis) else None
+                yield axis, atom.low - atom.index.constant
+                yield axis, atom.high + 1 - atom.index.constant
+
+
+def again(atom: Quotient | Remainder | Clamped, inner: Index, spans: Spans | None = None) -> Index:
+    """What an atom does to its index, done to another."""
+    if isinstance(atom, Clamped):
+        return clamped(inner, atom.low, atom.high, spans)
+    return (quotient if isinstance(atom, Quotient) else remainder)(inner, atom.divisor)
+
+
+def _limits(atom: Atom, spans: Spans) -> tuple[int, int] | None:
+    if isinstance(atom, Axis):
+        known = None if isinstance(atom.length, Extent) else (0, atom.length - 1)
+        return spans.get(atom, known)
+    if isinstance(atom, Remainder):
+        return 0, atom.divisor - 1
+    inner = atom.index.limits(spans)
+    if isinstance(atom, Quotient):
+        return None if inner is None else (inner[0] // atom.divisor, inner[1] // atom.divisor)
+    low, high = inner or (atom.low, atom.high)
+    return min(max(low, atom.low), atom.high), max(min(high, atom.high), atom.low)
+
+
+def clamped(index: Index, low: int, high: int, spans: Spans | None = None) -> Index:
+    """``index`` between ``low`` and ``high``, both at least 0; itself where it is there anyway."""
+    ends = index.limits(spans or {})
+    if ends is not None and low <= ends[0] and ends[1] <= high:
+        return index
+    if not index.terms:
+        return Index((), min(max(index.constant, low), high))
+    return Index(((Clamped(index, low, high), 1),))
 
 
 def _rejoined(total: dict[Atom, int], constant: int) -> Index:
@@ -128,6 +214,8 @@ def _split(index: Index, divisor: int) -> tuple[Index, Index] | None:
         length = atom.length if isinstance(atom, Axis) else None
         if isinstance(atom, Remainder):
             length = atom.divisor
+        if isinstance(atom, Clamped):
+            length = atom.high + 1
         if length is None or isinstance(length, Extent) or coefficient < 0:
             return None
         largest += coefficient * (length - 1)

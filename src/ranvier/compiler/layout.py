@@ -54,6 +54,8 @@ def _suits(group: Group, buffer: Buffer) -> bool:
     """Whether a group touches a buffer only in ways that panels serve."""
     if group.left is not None and group.left.buffer is buffer:
         return False
+    if group.base is buffer:
+        return False
     side = group.right
     if side is not None and side.buffer is buffer:
         plain = not side.base.terms and side.base.constant == 0
@@ -69,7 +71,8 @@ def _suits(group: Group, buffer: Buffer) -> bool:
                 return False
         stored = root.buffer
         touches = stored is not None and buffer in (stored, stored.alias)
-        if touches and (group.domain != buffer.shape or len(group.domain) != 2):
+        tiles = group.kind != "scatter" and len(group.domain) == 2
+        if touches and not (tiles and group.domain == buffer.shape):
             return False
     return True
 

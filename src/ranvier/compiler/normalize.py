@@ -14,7 +14,7 @@ from ranvier.ops.value import PRIMITIVES, Value, apply
 from ranvier.ops.views import reshape
 
 #: Kinds of primitives that the native engine has a lowering for.
-LOWERED = ("leaf", "elementwise", "view", "reduce", "contract", "random")
+LOWERED = ("leaf", "elementwise", "view", "reduce", "contract", "random", "join", "take", "scatter")
 
 
 def refuse_unlowered(graph: Graph) -> Graph:

@@ -15,6 +15,7 @@ from ranvier.compiler.groups import Buffer, Group, show_group
 from ranvier.compiler.layout import choose_layouts, set_panel
 from ranvier.compiler.normalize import normalize, refuse_unlowered
 from ranvier.compiler.plan import MemoryPlan, add_scratch, order_groups, plan_memory
+from ranvier.compiler.touched_rows import write_touched_rows
 from ranvier.graph.check import check
 from ranvier.graph.show import show
 from ranvier.graph.simplify import inline, simplify
@@ -88,8 +89,9 @@ def compile_plan(request: Request) -> Planned:
     """Run every pass.
 
     The passes: *trace* (as given), *inline* (composites become primitives), *simplify* (constants
-    folded, equal nodes merged), *normalize* (products of matrices, data copied in), *fuse*
-    (groups), *order* (updates in place), *layout* (panels), *memory* (one arena).
+    folded, equal nodes merged), *normalize* (products of matrices, data copied in, tables updated
+    where they were read), *fuse* (groups), *order* (updates in place), *layout* (panels), *memory*
+    (one arena).
 
     Raises:
         UnsupportedOperationError: for operations without a native form.
@@ -98,7 +100,13 @@ def compile_plan(request: Request) -> Planned:
     graph = log.run("trace", lambda: check(request.graph, "trace"), show)
     graph = log.run("inline", lambda: refuse_unlowered(inline(graph)), show)
     graph = log.run("simplify", lambda: check(simplify(graph), "simplify"), show)
-    graph = log.run("normalize", lambda: check(normalize(graph, request.data), "normalize"), show)
+    graph = log.run(
+        "normalize",
+        lambda: check(
+            normalize(write_touched_rows(graph, request.updates), request.data), "normalize"
+        ),
+        show,
+    )
     roles = {v.name: "data" if v.name in request.data else "state" for v in graph.inputs}
     fused = log.run("fuse", lambda: fuse(graph, roles, request.updates), _show_fused)
     for name, buffer in request.shared.items():

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ranvier.compiler.fuse import Fused
-from ranvier.compiler.groups import LANES, Buffer, Expr, Group, Root, walk
+from ranvier.compiler.groups import LANES, Buffer, Expr, Group, Root, loaded, walk
 from ranvier.compiler.index import Axis, Index, axes_of
 from ranvier.foundation.dtypes import itemsize
 from ranvier.ops.value import Value
@@ -114,6 +114,8 @@ def _element_by_element(group: Group, new: Buffer, state: Buffer) -> bool:
     """Whether a group reads the old state only where, and no later than, it writes the new one."""
     if any(o is not None and o.buffer is state for o in (group.left, group.right)):
         return False
+    if group.kind == "scatter":
+        return not any(b is state for root in group.roots for b in loaded(root))
     level = next(r.level for r in group.roots if r.buffer is new)
     places: tuple[Index, ...] = axes_of(group.domain)
     for root in group.roots:

@@ -13,21 +13,26 @@ from typing import Any
 import numpy as np
 
 from ranvier.compiler.groups import Buffer, Expr
-from ranvier.compiler.index import Index, axes_of, reshaped
+from ranvier.compiler.index import Axis, Index, axes_of, reshaped
+from ranvier.compiler.joins import joined
 from ranvier.foundation.errors import UnsupportedOperationError
 from ranvier.foundation.random import BLOCK
-from ranvier.foundation.shapes import show_shape
+from ranvier.foundation.shapes import Dimension, known, show_shape
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import PRIMITIVES, Value
 
 #: What recomputing costs, in simple operations; more than the threshold is kept if read twice.
-COSTS = {"exp": 10, "log": 12, "tanh": 12, "erf": 15, "divide": 5, "sqrt": 5}
+COSTS = {"exp": 10, "log": 12, "tanh": 12, "erf": 15, "divide": 5, "sqrt": 5, "sin": 20, "cos": 20}
 RANDOM_COST = 40
+#: A row that lies anywhere: read once, so that an update in place need not wait for other readers.
+TAKE_COST = 8
 RECOMPUTE_THRESHOLD = 6
 #: Operations in a chain after which a value gets a name, however it is read.
 DEEPEST = 40
 
-ANCHORS = ("contract", "reduce")
+ANCHORS = ("contract", "reduce", "scatter")
+#: The position of the axis that stands for a computed row, in the index of what is gathered.
+GATHERED = 200
 
 
 def strip_views(value: Value) -> Value:
@@ -38,7 +43,7 @@ def strip_views(value: Value) -> Value:
 
 
 def is_anchor(value: Value) -> bool:
-    """Whether a value is a product or a reduction."""
+    """Whether a value is a product, a reduction or a scatter."""
     return PRIMITIVES[value.op].kind in ANCHORS
 
 
@@ -49,10 +54,16 @@ def find_roots(graph: Graph) -> set[int]:
     for node in graph.nodes():
         for value in node.inputs:
             consumers[id(value)] = consumers.get(id(value), 0) + 1
+            if (row := strip_views(value)) is not value and row.op == "take":
+                consumers[id(row)] = consumers.get(id(row), 0) + 1
         if is_anchor(node):
             roots.add(id(node))
         if node.op == "contract":
             roots |= {id(strip_views(v)) for v in node.inputs}
+        if node.op == "take":
+            roots.add(id(strip_views(node.inputs[0])))
+        if node.op == "reshape" and PRIMITIVES[node.inputs[0].op].kind == "join":
+            roots.add(id(node.inputs[0]))  # under merged axes its parts have no even borders
     costs: dict[int, int] = {}
     depths: dict[int, int] = {}
     for node in graph.nodes():
@@ -61,7 +72,7 @@ def find_roots(graph: Graph) -> set[int]:
         kind = PRIMITIVES[node.op].kind
         dear = cost > RECOMPUTE_THRESHOLD and (consumers.get(id(node), 0) > 1 or not node.shape)
         if (
-            kind in ("elementwise", "random")
+            kind in ("elementwise", "random", "take", "join")
             and node.inputs
             and (dear or depths[id(node)] > DEEPEST)
         ):
@@ -75,6 +86,8 @@ def _cost(node: Value, costs: Mapping[int, int], roots: set[int]) -> int:
     if id(node) in roots or node.op in ("input", "constant", "iota", "extent"):
         return 0
     own = RANDOM_COST if node.op == "random_uniform" else COSTS.get(node.op, 1)
+    if node.op == "take":
+        own = TAKE_COST
     if PRIMITIVES[node.op].kind == "view":
         own = 0
     return own + sum(costs[id(v)] for v in node.inputs)
@@ -125,8 +138,29 @@ class Puller:
             args = tuple(self.pull(v, ()) for v in value.inputs)
             place = _linear(value, indices)
             return Expr("random", args, value.dtype, (value.attributes["site"], place))
+        if kind == "join":
+            return joined(value, indices, self.pull)
+        if value.op == "take":
+            return self._gather(value, indices)
         args = tuple(self.pull(v, indices) for v in value.inputs)
         return Expr(value.op, args, value.dtype)
+
+    def _gather(self, value: Value, indices: tuple[Index, ...]) -> Expr:
+        """An element of a row that is found by its number."""
+        table, numbers = value.inputs
+        length = table.shape[0]
+        axis = Axis(GATHERED, length)
+        element = self.pull(table, (Index.of(axis), indices[-1]))
+        return Expr("gather", (self.row(numbers, indices[:-1], length), element), value.dtype, axis)
+
+    def row(self, numbers: Value, indices: tuple[Index, ...], length: Dimension) -> Expr:
+        """A row number, held inside a table of a length."""
+        number = self.pull(numbers, indices)
+        if number.dtype != "int64":
+            number = Expr("cast", (number,), "int64")
+        for op, limit in (("maximum", 0), ("minimum", known(length) - 1)):
+            number = Expr(op, (number, Expr("const", (), "int64", limit)), "int64")
+        return number
 
 
 def _linear(value: Value, indices: tuple[Index, ...]) -> Index:

@@ -186,6 +186,26 @@ def _check_registered(network: Network) -> None:
                 needed="a class that a model file can name",
                 fix=f'write @LAYERS.register("{name}") above the class',
             )
+        _check_functions(f"layer {number}, {layer.describe()}", layer.config())
+
+
+def _check_functions(place: str, config: Mapping[str, Any]) -> None:
+    """A file can hold the name of a function, never the function.
+
+    Raises:
+        ArgumentError: for an argument that is a function.
+    """
+    for argument, value in config.items():
+        if callable(value):
+            name = getattr(value, "__name__", type(value).__name__)
+            raise ArgumentError(
+                f"{place}, cannot be saved.",
+                happened=f"its argument {argument} is the function {name}, which has no name "
+                "that a model file could hold",
+                needed="a registered name",
+                fix=f'write @ranvier.layers.ACTIVATIONS.register("{name}") above an activation, '
+                "and make a layer class of another function",
+            )
 
 
 def _checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -218,7 +238,7 @@ def _read_network(architecture: object, path: Path) -> Network:
         raise
     except RanvierError as error:
         raise damaged(path, f"its layers do not fit together: {error.headline}") from error
-    if network.input_shape is None:
+    if not network.input_shapes:
         raise damaged(path, "its architecture has no input shape")
     return network
 

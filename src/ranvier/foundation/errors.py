@@ -76,6 +76,10 @@ class ArgumentError(RanvierError, ValueError):
     """An argument outside its domain."""
 
 
+class PositionError(RanvierError, IndexError):
+    """A position that a sequence does not have."""
+
+
 class UnknownNameError(RanvierError, ValueError):
     """A name that no registry knows."""
 
@@ -98,6 +102,10 @@ class TrainingError(RanvierError, ArithmeticError):
 
 class NotBuiltError(RanvierError, RuntimeError):
     """A model that is asked for numbers before its input shape is known."""
+
+
+class ContractError(RanvierError, AssertionError):
+    """Something of one's own that breaks the contract of its kind; see ``ranvier.testing``."""
 
 
 class InternalError(RanvierError, RuntimeError):

@@ -26,10 +26,14 @@ class Registry(Generic[Thing]):
         self._things: dict[str, Thing] = {}
 
     def register(self, name: str) -> Callable[[Thing], Thing]:
-        """Decorator that files a thing under a name; a name is taken once."""
+        """Decorator that files a thing under a name; a name is taken once.
+
+        A class or function that is defined again, as when a notebook's cell runs twice, takes the
+        place of the one before.
+        """
 
         def file(thing: Thing) -> Thing:
-            if name in self._things:
+            if name in self._things and not _same_place(self._things[name], thing):
                 raise ArgumentError(
                     f"There are two {self.kind}s called {name!r}.",
                     happened=f"{name!r} is registered already",
@@ -63,3 +67,12 @@ class Registry(Generic[Thing]):
     def items(self) -> list[tuple[str, Thing]]:
         """All names with their things, in the order of registering."""
         return list(self._things.items())
+
+
+def _same_place(first: object, second: object) -> bool:
+    """Whether two things were defined under the same name in the same module."""
+    places = [
+        (getattr(thing, "__module__", None), getattr(thing, "__qualname__", ""))
+        for thing in (first, second)
+    ]
+    return places[0] == places[1] and "<" not in places[0][1]

@@ -6,7 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ranvier.layers.activations import ACTIVATIONS, activate
+from ranvier.layers.activations import (
+    ACTIVATIONS,
+    ActivationLike,
+    activate,
+    activation_from,
+    activation_name,
+)
 from ranvier.layers.arguments import one_of
 from ranvier.layers.base import LAYERS, Context, Layer
 from ranvier.ops import Tensor
@@ -22,8 +28,8 @@ class Activation(Layer):
 
     Args:
         activation: its name: linear (or identity), step, relu, leaky_relu, elu, selu, gelu, silu,
-            mish, softplus, softsign, sigmoid, hard_sigmoid, tanh, exponential, logarithm, softmax,
-            log_softmax.
+            mish, softplus, softsign, sigmoid, hard_sigmoid, tanh, exponential, logarithm, sine,
+            softmax, log_softmax; or a function written in ``rv.ops``.
 
     Raises:
         ArgumentError: if there is no such activation.
@@ -34,8 +40,10 @@ class Activation(Layer):
         [[0.0, 2.0]]
     """
 
-    def __init__(self, activation: str) -> None:
-        self.activation = one_of("Activation", "activation", activation, ACTIVATIONS)
+    def __init__(self, activation: ActivationLike) -> None:
+        found = activation_from("Activation", activation)
+        # None is no activation: the error lists those that are.
+        self.activation = found or one_of("Activation", "activation", found, ACTIVATIONS)
 
     def forward(self, x: Tensor, parameters: Mapping[str, Tensor], context: Context) -> Any:
         """``activation(x)``. **Shapes**: ``x: (N, ...) -> the same``"""
@@ -50,7 +58,7 @@ class Activation(Layer):
     @property
     def last_activation(self) -> str | None:
         """The name of the activation."""
-        return self.activation
+        return activation_name(self.activation)
 
     def flops(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> int:
         """One for each element."""

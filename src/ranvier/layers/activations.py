@@ -1,6 +1,7 @@
 """Activations by name, as layers take them; each is one function of ``ranvier.ops``.
 
-Adding one: a function with ``@ACTIVATIONS.register(name)``; its gradient comes by itself.
+Adding one: a function with ``@ACTIVATIONS.register(name)``; its gradient comes by itself. A layer
+takes a function without a name as well; only a model file needs the name.
 """
 
 from __future__ import annotations
@@ -8,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
 import ranvier.ops as ops
+from ranvier.foundation.errors import ArgumentError
 from ranvier.foundation.registry import Registry
 from ranvier.layers.arguments import one_of
 from ranvier.ops import Tensor
 
 ActivationFunction: TypeAlias = Callable[[Tensor], Any]
+ActivationLike: TypeAlias = str | ActivationFunction
 
 ACTIVATIONS: Registry[ActivationFunction] = Registry("activation")
 
@@ -37,19 +42,47 @@ for _name, _function in {
     "hard_sigmoid": ops.hard_sigmoid,
     "exponential": ops.exponential,
     "logarithm": ops.logarithm,
+    "sine": ops.sine,
 }.items():
     ACTIVATIONS.register(_name)(_function)
 
 
-def activation_name(place: str, name: str | None) -> str | None:
-    """The name of a registered activation, or None; ``"linear"`` and ``"identity"`` stay names.
+def activation_from(place: str, value: ActivationLike | None) -> ActivationLike | None:
+    """What a layer keeps of its argument ``activation``: a registered name, a function, or None.
+
+    A function that is registered becomes its name; ``"linear"`` and ``"identity"`` stay names.
 
     Raises:
-        ArgumentError: if no activation is registered under that name.
+        ArgumentError: for a name that is not registered, a function of NumPy's, or anything else.
+
+    Example:
+        >>> activation_from("Dense", ops.relu), activation_from("Dense", "tanh")
+        ('relu', 'tanh')
     """
-    return None if name is None else one_of(place, "activation", name, ACTIVATIONS)
+    if value is None:
+        return None
+    if isinstance(value, np.ufunc):
+        raise ArgumentError(
+            f"{place}: the argument activation is a function of NumPy.",
+            happened=f"activation is numpy.{value.__name__}",
+            needed="one of the names of activations, or a function written in ranvier.ops",
+            fix=f"write ranvier.ops.{value.__name__} if there is one, or the activation's name",
+        )
+    if not callable(value) or isinstance(value, type):
+        return one_of(place, "activation", value, ACTIVATIONS)
+    return next((name for name, known in ACTIVATIONS.items() if known is value), value)
 
 
-def activate(name: str | None, x: Tensor) -> Any:
-    """The activation of that name; None leaves x as it is. **Shapes**: ``x: any -> the same``."""
-    return x if name is None else ACTIVATIONS[name](x)
+def activation_name(activation: ActivationLike | None) -> str | None:
+    """How an activation is called: its registered name, "the function f", or None."""
+    if activation is None or isinstance(activation, str):
+        return activation
+    return f"the function {getattr(activation, '__name__', type(activation).__name__)}"
+
+
+def activate(activation: ActivationLike | None, x: Tensor) -> Any:
+    """That activation of x; None leaves x as it is. **Shapes**: ``x: any -> the same``."""
+    if activation is None:
+        return x
+    function = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    return function(x)

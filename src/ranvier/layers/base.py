@@ -5,107 +5,27 @@ Gradient, native code, saving and printing follow from these two.
 
 from __future__ import annotations
 
-import itertools
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import ranvier.ops as ops
-from ranvier.foundation.errors import ArgumentError, ShapeError
+from ranvier.foundation.errors import ShapeError
 from ranvier.foundation.registry import Registry
 from ranvier.foundation.shapes import N, Shape, show_shape
 from ranvier.layers.configured import Configured
-from ranvier.layers.initializers import Initializer
-from ranvier.layers.regularizers import Regularizer
+from ranvier.layers.context import Context, Parameter
+from ranvier.layers.symbolic import SymbolicTensor, connect
 from ranvier.ops import Tensor
+
+__all__ = ["IN_FRONT", "LAYERS", "Context", "Layer", "Parameter", "initial_values"]
 
 LAYERS: Registry[type[Layer]] = Registry("layer")
 
 #: In the remedy of a layer's error, the network replaces these words by "between layers i and j".
 IN_FRONT = "in front of it"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter that a layer asks for; nothing is allocated yet.
-
-    Attributes:
-        shape: its canonical shape, as files, users and optimizers see it.
-        initializer: gives its first numbers.
-        regularizer: a penalty on it, or None.
-        trainable: False for numbers that the layer keeps by itself, such as running statistics:
-            no gradient and no optimizer; :meth:`Context.assign` changes them.
-    """
-
-    shape: tuple[int, ...]
-    initializer: Initializer
-    regularizer: Regularizer | None = None
-    trainable: bool = True
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a forward pass knows beside its input.
-
-    Attributes:
-        training: whether the pass is part of training.
-        seed: int64 scalar of the run; may be None when not training.
-        step: int64 scalar, the training step; may be None when not training.
-        dtype: the network's dtype.
-    """
-
-    training: bool = False
-    seed: Tensor = None
-    step: Tensor = None
-    dtype: str = "float32"
-    _sites: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
-    _assigned: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    _path: str = field(default="", repr=False, compare=False)
-
-    def inside(self, path: str) -> Context:
-        """The same context for a part of the network, whose names start with a path."""
-        return replace(self, _path=self._path + path)
-
-    def assign(self, name: str, value: Any) -> None:
-        """Give one of the layer's own numbers, which are not trained, its value after this step.
-
-        Args:
-            name: of a parameter that the layer declared with ``trainable=False``.
-            value: of the same shape and dtype.
-        """
-        self._assigned[self._path + name] = value
-
-    def current(self, name: str, value: Any) -> Any:
-        """What a parameter is by now: a layer used twice sees what its first use assigned."""
-        return self._assigned.get(self._path + name, value)
-
-    @property
-    def assigned(self) -> Mapping[str, Any]:
-        """All values that were assigned so far, by full name."""
-        return self._assigned
-
-    def random_site(self) -> int:
-        """A new number for each random place, in the order of the forward pass."""
-        return next(self._sites)
-
-    def random_uniform(self, shape: Shape) -> Any:
-        """Uniform numbers in [0, 1) of the network's dtype that belong to this place and step.
-
-        Raises:
-            ArgumentError: if the context has no seed or step.
-        """
-        if self.seed is None or self.step is None:
-            raise ArgumentError(
-                "A layer needs random numbers, but its context has no seed or no step.",
-                happened=f"Context(training={self.training}, seed={self.seed}, step={self.step})",
-                needed="two int64 scalars",
-                fix="write Context(training=True, seed=numpy.int64(0), step=numpy.int64(0))",
-            )
-        return ops.random_uniform(shape, self.seed, self.step, self.random_site(), self.dtype)
 
 
 class Layer(Configured):
@@ -117,6 +37,11 @@ class Layer(Configured):
 
     Attributes:
         trainable: set it to False to freeze the layer: no gradient, no penalty, no update.
+        several_inputs: whether it reads several values at once: then :meth:`declare` gets a tuple
+            of shapes and :meth:`forward` a tuple of values.
+        reads_integers: whether it reads integers, such as indices, as they are; every other layer
+            receives the network's dtype.
+        shareable: whether a stack may hold it although another network does too.
         values: the parameters' arrays by short name, once a network is built; ``layer.weight`` is
             ``layer.values["weight"]``.
 
@@ -133,6 +58,32 @@ class Layer(Configured):
     """
 
     trainable: bool = True
+    several_inputs: bool = False
+    reads_integers: bool = False
+    shareable: bool = False
+
+    def __call__(self, *inputs: SymbolicTensor | Sequence[SymbolicTensor]) -> Any:
+        """Put the layer behind other layers of a graph; see :func:`ranvier.Input`.
+
+        Called twice, it is shared: both places have the same parameters.
+
+        Args:
+            inputs: what :func:`ranvier.Input` or another layer's call gave; several of them, or a
+                list, for layers such as :class:`ranvier.Add`.
+
+        Returns:
+            What the layer gives, to be read by other layers.
+
+        Raises:
+            ArgumentError: for something else, or another number of inputs.
+            ShapeError: if the layer cannot read inputs of these shapes.
+
+        Example:
+            >>> import ranvier as rv
+            >>> rv.Dense(3)(rv.Input((4,))).shape
+            (N, 3)
+        """
+        return connect(self, inputs)
 
     @property
     def values(self) -> dict[str, NDArray[Any]]:
@@ -151,6 +102,17 @@ class Layer(Configured):
             return values[name]
         hint = "" if values else "; parameters exist once its network is built"
         raise AttributeError(f"{type(self).__name__} has no {name!r}{hint}")
+
+    def frozen(self, name: str) -> bool:
+        """Whether one of its parameters is not to be trained, by :attr:`trainable`."""
+        return not self.trainable
+
+    def check_rows(self, x: NDArray[Any]) -> None:
+        """Check an array that comes from outside before it is used; by default all is well.
+
+        Raises:
+            DataError: naming the row.
+        """
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, Parameter]:
         """The parameters for inputs of a shape; allocates nothing.

@@ -7,6 +7,7 @@ configuration in a model file and the way they print.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -95,4 +96,16 @@ def _plain(value: Any) -> Any:
 
 
 def _written(value: Any) -> str:
-    return value.describe() if isinstance(value, Configured) else repr(value)
+    if isinstance(value, Configured):
+        return value.describe()
+    # A function has a name; its repr would be an address.
+    return str(value.__name__) if inspect.isroutine(value) else repr(value)
+
+
+def name_from_class(name: str) -> str:
+    """The name of a class as a name of a thing, for classes that give themselves none.
+
+    >>> name_from_class("MeanCubedError"), name_from_class("F2Score")
+    ('mean_cubed_error', 'f2_score')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

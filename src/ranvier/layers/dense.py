@@ -6,10 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import ranvier.ops as ops
-from ranvier.layers.activations import activate, activation_name
+from ranvier.layers.activations import (
+    ActivationLike,
+    activate,
+    activation_from,
+    activation_name,
+)
 from ranvier.layers.arguments import flag, whole_number
 from ranvier.layers.base import IN_FRONT, LAYERS, Context, Layer, Parameter
+from ranvier.layers.constraints import Constraint, constraint_from
 from ranvier.layers.initializers import InitializerLike, initializer_from, initializer_of
+from ranvier.layers.layer_neurons import Neurons
 from ranvier.layers.regularizers import Regularizer, regularizer_from
 from ranvier.ops import Tensor
 
@@ -24,11 +31,14 @@ class Dense(Layer):
 
     Args:
         units: the number of outputs U.
-        activation: its name ("relu", "softmax" ...), or None for none.
+        activation: its name ("relu", "softmax" ...), a function written in ``rv.ops``, or None.
         use_bias: whether a bias is added.
         kernel_initializer: the weight's initializer: its name, or one such as ``Orthogonal(2.0)``.
         bias_initializer: the bias's initializer: its name, or one such as ``Constant(0.1)``.
         kernel_regularizer: a penalty on the weight such as ``L2(1e-4)``, or None.
+        bias_regularizer: a penalty on the bias, or None.
+        kernel_constraint: what the weight must meet after each update, such as ``MaxNorm(2.0)``,
+            or None.
 
     Raises:
         ArgumentError: for an argument outside its domain.
@@ -45,14 +55,16 @@ class Dense(Layer):
     def __init__(
         self,
         units: int,
-        activation: str | None = None,
+        activation: ActivationLike | None = None,
         use_bias: bool = True,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
         kernel_regularizer: Regularizer | None = None,
+        bias_regularizer: Regularizer | None = None,
+        kernel_constraint: Constraint | None = None,
     ) -> None:
         self.units = whole_number("Dense", "units", units)
-        self.activation = activation_name("Dense", activation)
+        self.activation = activation_from("Dense", activation)
         self.use_bias = flag("Dense", "use_bias", use_bias)
         self.kernel_initializer = initializer_from(
             "Dense", "kernel_initializer", kernel_initializer
@@ -61,6 +73,8 @@ class Dense(Layer):
         self.kernel_regularizer = regularizer_from(
             "Dense", "kernel_regularizer", kernel_regularizer
         )
+        self.bias_regularizer = regularizer_from("Dense", "bias_regularizer", bias_regularizer)
+        self.kernel_constraint = constraint_from("Dense", "kernel_constraint", kernel_constraint)
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, Parameter]:
         """``weight: (F, U)`` and, with ``use_bias``, ``bias: (U,)``."""
@@ -77,10 +91,13 @@ class Dense(Layer):
                 (input_shape[0], self.units),
                 initializer_of(self.kernel_initializer),
                 self.kernel_regularizer,
+                constraint=self.kernel_constraint,
             )
         }
         if self.use_bias:
-            parameters["bias"] = Parameter((self.units,), initializer_of(self.bias_initializer))
+            parameters["bias"] = Parameter(
+                (self.units,), initializer_of(self.bias_initializer), self.bias_regularizer
+            )
         return parameters
 
     def forward(self, x: Tensor, parameters: Mapping[str, Tensor], context: Context) -> Any:
@@ -97,7 +114,16 @@ class Dense(Layer):
     @property
     def last_activation(self) -> str | None:
         """The name of the layer's activation."""
-        return self.activation
+        return activation_name(self.activation)
+
+    @property
+    def neurons(self) -> Neurons:
+        """The units one by one: ``layer.neurons[3].explain(x)``; see :class:`ranvier.Neuron`.
+
+        Raises:
+            NotBuiltError: before the layer's network is built.
+        """
+        return Neurons(self)
 
     def flops(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> int:
         """Two for each weight, one for each bias and each activation."""

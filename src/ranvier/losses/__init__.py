@@ -5,6 +5,7 @@ from ranvier.losses.binary_cross_entropy import BinaryCrossEntropy
 from ranvier.losses.binary_focal import BinaryFocal
 from ranvier.losses.categorical_cross_entropy import CategoricalCrossEntropy
 from ranvier.losses.categorical_focal import CategoricalFocal
+from ranvier.losses.contrastive import ContrastiveLoss
 from ranvier.losses.cosine_similarity import CosineSimilarity
 from ranvier.losses.half_squared_error import HalfSquaredError
 from ranvier.losses.hinge import Hinge
@@ -13,9 +14,11 @@ from ranvier.losses.kl_divergence import KLDivergence
 from ranvier.losses.log_cosh import LogCosh
 from ranvier.losses.mean_absolute_error import MeanAbsoluteError
 from ranvier.losses.mean_squared_error import MeanSquaredError
+from ranvier.losses.perceptron import PerceptronLoss
 from ranvier.losses.poisson import Poisson
 from ranvier.losses.quantile import Quantile
 from ranvier.losses.resolve import choice_notes, kind_read_by, resolve
+from ranvier.losses.triplet import TripletLoss
 
 __all__ = [
     "LOSSES",
@@ -23,6 +26,7 @@ __all__ = [
     "BinaryFocal",
     "CategoricalCrossEntropy",
     "CategoricalFocal",
+    "ContrastiveLoss",
     "CosineSimilarity",
     "HalfSquaredError",
     "Hinge",
@@ -32,8 +36,10 @@ __all__ = [
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "PerceptronLoss",
     "Poisson",
     "Quantile",
+    "TripletLoss",
     "choice_notes",
     "kind_read_by",
     "resolve",

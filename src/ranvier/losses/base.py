@@ -8,18 +8,19 @@ from typing import Any, ClassVar
 from ranvier.foundation.errors import ArgumentError, DTypeError, ShapeError
 from ranvier.foundation.registry import Registry
 from ranvier.foundation.shapes import N, Shape, show_shape
-from ranvier.layers.configured import Configured
+from ranvier.layers.configured import Configured, name_from_class
 from ranvier.ops import Tensor
-from ranvier.ops.value import shape_of
+from ranvier.ops.graph import trace
+from ranvier.ops.value import Spec, shape_of
 
 LOSSES: Registry[type[Loss]] = Registry("loss")
 
 
 class Loss(Configured):
-    """Base of all losses.
+    """Base of all losses; one of one's own needs :meth:`__call__` alone.
 
     Attributes:
-        name: how it is asked for by name.
+        name: how it is asked for by name; left out, it is made from the class's.
         reads: ``"classes"``, ``"numbers"``, or None for both.
         logits_of: the activation whose input the loss reads, such as ``"softmax"``; a network that
             ends in this activation is trained on what comes before it. None: it reads outputs.
@@ -30,11 +31,15 @@ class Loss(Configured):
     reads: str | None = None
     logits_of: ClassVar[str | None] = None
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" not in cls.__dict__:
+            cls.name = name_from_class(cls.__name__)
+
     @abstractmethod
     def __call__(self, outputs: Tensor, targets: Tensor) -> Any:
         """The loss of each row. **Shapes**: ``outputs: (N, ...), targets: (N, ...) -> (N,)``"""
 
-    @abstractmethod
     def check(
         self,
         output_shape: tuple[int, ...],
@@ -43,6 +48,9 @@ class Loss(Configured):
         classes: int | None = None,
     ) -> None:
         """Check once, before training, that a network's outputs fit the targets.
+
+        A loss that says nothing else reads numbers of the outputs' shape, or with
+        ``reads = "classes"`` classes, and gives one number a row.
 
         Args:
             output_shape: of the network, without the batch axis.
@@ -54,6 +62,21 @@ class Loss(Configured):
             ShapeError: if the shapes do not fit; nothing is broadcast silently.
             DTypeError: if the loss does not read such targets.
         """
+        self._check_kind(target_kind, self.reads or "numbers")
+        if target_kind == "numbers":
+            check_same_axes(self.name, output_shape, target_shape)
+        dtype = "float32" if target_kind == "numbers" else "int32"
+        specs = [Spec((N, *output_shape), "float32"), Spec((N, *target_shape), dtype)]
+        graph, _ = trace(lambda outputs, targets: (self(outputs, targets),), specs)
+        found = graph.outputs[0].shape
+        if found != (N,):
+            raise ShapeError(
+                f"The loss {self.name} does not give one number a row.",
+                happened=f"for outputs {show_shape(specs[0].shape)} and targets "
+                f"{show_shape(specs[1].shape)} it gives {show_shape(found)}",
+                needed="(N,)",
+                fix="end it with a mean over all axes but the first, as ops.mean(x, axis=1)",
+            )
 
     def takes_logits(self, last_activation: str | None) -> bool:
         """Whether a network ending in this activation is trained on the activation's input.
@@ -72,18 +95,19 @@ class Loss(Configured):
             fix="leave the last layer's activation out, or choose the loss mean_squared_error",
         )
 
-    def _check_kind(self, target_kind: str) -> None:
-        if self.reads is None or target_kind == self.reads:
+    def _check_kind(self, target_kind: str, reads: str | None = None) -> None:
+        reads = reads or self.reads
+        if reads is None or target_kind == reads:
             return
         remedy = (
             "give y as floats, for example y.astype('float32'), or use the loss cross_entropy"
-            if self.reads == "numbers"
+            if reads == "numbers"
             else "give y as integers or texts, or use the loss mean_squared_error"
         )
         raise DTypeError(
             f"The loss {self.name} cannot read the targets.",
             happened=f"y holds {target_kind}",
-            needed=self.reads,
+            needed=reads,
             fix=remedy,
         )
 

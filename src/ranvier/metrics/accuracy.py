@@ -8,13 +8,13 @@ import ranvier.ops as ops
 from ranvier.foundation.dtypes import is_float
 from ranvier.layers.arguments import number
 from ranvier.losses.base import check_same_shape, does_not_fit
-from ranvier.metrics.base import METRICS, Metric
+from ranvier.metrics.base import METRICS, MeanMetric
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of, shape_of
 
 
 @METRICS.register("accuracy")
-class Accuracy(Metric):
+class Accuracy(MeanMetric):
     """The share of rows whose class is found.
 
     With one output the second class is found where ``output > threshold``; with several, the class
@@ -32,8 +32,8 @@ class Accuracy(Metric):
     Example:
         >>> import numpy as np
         >>> logits = np.array([[2.0, 1.0], [0.0, 3.0]])
-        >>> [float(term) for term in Accuracy().terms(logits, np.array([0, 0], "int32"))]
-        [1.0, 2.0]
+        >>> Accuracy().score(logits, np.array([0, 0], "int32"))
+        0.5
     """
 
     name = "accuracy"

@@ -9,14 +9,14 @@ from ranvier.foundation.dtypes import is_float
 from ranvier.foundation.shapes import known
 from ranvier.layers.arguments import flag
 from ranvier.losses.base import check_same_shape, does_not_fit
-from ranvier.metrics.base import METRICS, Metric
+from ranvier.metrics.base import METRICS, MeanMetric
 from ranvier.metrics.binary import yes_or_no
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of, shape_of
 
 
 @METRICS.register("brier")
-class Brier(Metric):
+class Brier(MeanMetric):
     """How far probabilities are from what happened (Brier, 1950); 0 is best.
 
     Formula: with one output ``(p - t) ** 2`` with ``p = sigmoid(output)``; with several
@@ -34,9 +34,8 @@ class Brier(Metric):
 
     Example:
         >>> import numpy as np
-        >>> terms = Brier().terms(np.zeros((2, 1)), np.array([0, 1], "int32"))
-        >>> [float(term) for term in terms]
-        [0.5, 2.0]
+        >>> Brier().score(np.zeros((2, 1)), np.array([0, 1], "int32"))
+        0.25
     """
 
     name = "brier"

@@ -9,14 +9,14 @@ from ranvier.foundation.dtypes import is_float
 from ranvier.layers.arguments import flag
 from ranvier.losses import BinaryCrossEntropy, CategoricalCrossEntropy
 from ranvier.losses.base import check_same_shape
-from ranvier.metrics.base import METRICS, Metric
+from ranvier.metrics.base import METRICS, MeanMetric
 from ranvier.metrics.binary import yes_or_no
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of, shape_of
 
 
 @METRICS.register("log_loss")
-class LogLoss(Metric):
+class LogLoss(MeanMetric):
     """Cross-entropy without penalties, smoothing or weights of classes, whatever the loss is.
 
     Formula: ``-log(p)`` of the right class, with ``p`` from softmax, or from sigmoid if there is
@@ -33,8 +33,7 @@ class LogLoss(Metric):
 
     Example:
         >>> import numpy as np
-        >>> total, count = LogLoss().terms(np.zeros((2, 3)), np.array([0, 2], "int32"))
-        >>> round(float(total / count), 4)
+        >>> round(LogLoss().score(np.zeros((2, 3)), np.array([0, 2], "int32")), 4)
         1.0986
     """
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ranvier.losses import MeanAbsoluteError
-from ranvier.metrics.base import METRICS, Metric
+from ranvier.metrics.base import METRICS, MeanMetric
 from ranvier.ops import Tensor
 
 
 @METRICS.register("mae")
-class MeanAbsoluteErrorMetric(Metric):
-    """The mean over rows and outputs of the distance; its column is ``"mae"`` under both names.
+class MeanAbsoluteErrorMetric(MeanMetric):
+    """The mean over rows and outputs of the distance; its column is always ``"mae"``.
 
     Formula: ``mean(abs(outputs - targets))``.
 
@@ -19,9 +19,8 @@ class MeanAbsoluteErrorMetric(Metric):
 
     Example:
         >>> import numpy as np
-        >>> terms = MeanAbsoluteErrorMetric().terms(np.array([[1.0], [-3.0]]), np.zeros((2, 1)))
-        >>> [float(term) for term in terms]
-        [4.0, 2.0]
+        >>> MeanAbsoluteErrorMetric().score(np.array([[1.0], [-3.0]]), np.zeros((2, 1)))
+        2.0
     """
 
     name = "mae"

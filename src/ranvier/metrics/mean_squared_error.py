@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ranvier.losses import MeanSquaredError
-from ranvier.metrics.base import METRICS, Metric
+from ranvier.metrics.base import METRICS, MeanMetric
 from ranvier.ops import Tensor
 
 
 @METRICS.register("mse")
-class MeanSquaredErrorMetric(Metric):
-    """The mean over rows and outputs of the squared difference.
+class MeanSquaredErrorMetric(MeanMetric):
+    """The mean over rows and outputs of the squared difference; its column is always ``"mse"``.
 
     Formula: ``mean((outputs - targets) ** 2)``.
 
@@ -19,9 +19,8 @@ class MeanSquaredErrorMetric(Metric):
 
     Example:
         >>> import numpy as np
-        >>> terms = MeanSquaredErrorMetric().terms(np.array([[1.0], [3.0]]), np.zeros((2, 1)))
-        >>> [float(term) for term in terms]
-        [10.0, 2.0]
+        >>> MeanSquaredErrorMetric().score(np.array([[1.0], [3.0]]), np.zeros((2, 1)))
+        5.0
     """
 
     name = "mse"
@@ -29,3 +28,6 @@ class MeanSquaredErrorMetric(Metric):
     def of_rows(self, outputs: Tensor, targets: Tensor) -> Any:
         """The squared error of each row."""
         return MeanSquaredError()(outputs, targets)
+
+
+METRICS.register("mean_squared_error")(MeanSquaredErrorMetric)

@@ -4,43 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import ranvier.ops as ops
 from ranvier.metrics.base import METRICS
-from ranvier.metrics.binary import BinaryRatio
+from ranvier.metrics.class_counts import AveragedRatio
 from ranvier.ops import Tensor
 
 
 @METRICS.register("recall")
-class Recall(BinaryRatio):
-    """The share of rows that are found among those of the second class.
+class Recall(AveragedRatio):
+    """The share of rows that are found among all rows of a class.
 
-    Formula: ``TP / (TP + FN)``. It is 0 where no row is of the second class.
-
-    **Shapes**: ``outputs: (N, 1), targets: (N,) integers 0 or 1``
-
-    Args:
-        threshold: the second class is found where ``output > threshold``: 0 for logits, 0.5 for
-            probabilities.
-
-    Raises:
-        ArgumentError: if the threshold is not a finite number.
+    Formula: ``TP / (TP + FN)``, and 0 where no row is of the class. Arguments, shapes and errors
+    are those of :class:`~ranvier.metrics.class_counts.AveragedRatio`.
 
     Example:
         >>> import numpy as np
         >>> outputs = np.array([[1.0], [2.0], [-1.0], [-1.0], [-1.0]])
-        >>> terms = Recall().terms(outputs, np.array([1, 0, 1, 1, 0], "int32"))
-        >>> [float(term) for term in terms]
-        [1.0, 3.0]
+        >>> round(Recall().score(outputs, np.array([1, 0, 1, 1, 0], "int32")), 4)
+        0.3333
     """
 
     name = "recall"
 
-    def of_rows(self, outputs: Tensor, targets: Tensor) -> Any:
-        """1 for a row of the second class that is found, else 0."""
-        found, right = self.found_and_right(outputs, targets)
-        return ops.multiply(found, right)
-
-    def counts_of_rows(self, outputs: Tensor, targets: Tensor) -> Any:
-        """1 for a row of the second class, else 0."""
-        _, right = self.found_and_right(outputs, targets)
-        return right
+    def part_and_whole(self, both: Tensor, found: Tensor, right: Tensor) -> tuple[Any, Any]:
+        """Rows that are found and right, among the rows of the class."""
+        return both, right

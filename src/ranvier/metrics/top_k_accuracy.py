@@ -8,13 +8,13 @@ import ranvier.ops as ops
 from ranvier.foundation.shapes import known
 from ranvier.layers.arguments import whole_number
 from ranvier.losses.base import does_not_fit
-from ranvier.metrics.base import METRICS, Metric
+from ranvier.metrics.base import METRICS, MeanMetric
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of, shape_of
 
 
 @METRICS.register("top_k_accuracy")
-class TopKAccuracy(Metric):
+class TopKAccuracy(MeanMetric):
     """The share of rows where fewer than k outputs are larger than that of the right class.
 
     Outputs that are equal to it do not count against it. With k of at least C all rows are right.
@@ -30,9 +30,8 @@ class TopKAccuracy(Metric):
     Example:
         >>> import numpy as np
         >>> logits = np.array([[2.0, 1.0, 0.0], [2.0, 1.0, 0.0]])
-        >>> terms = TopKAccuracy(2).terms(logits, np.array([1, 2], "int32"))
-        >>> [float(term) for term in terms]
-        [1.0, 2.0]
+        >>> TopKAccuracy(2).score(logits, np.array([1, 2], "int32"))
+        0.5
     """
 
     name = "top_k_accuracy"

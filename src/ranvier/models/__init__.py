@@ -1,7 +1,8 @@
 """Models: the facade people use. It delegates to the rooms above and decides nothing itself."""
 
-from ranvier.models.callbacks import EarlyStopping
+from ranvier.models.callbacks import EarlyStopping, ReduceLearningRateOnPlateau
 from ranvier.models.load import load
+from ranvier.models.model import Model
 from ranvier.models.sequential import Sequential
 
-__all__ = ["EarlyStopping", "Sequential", "load"]
+__all__ = ["EarlyStopping", "Model", "ReduceLearningRateOnPlateau", "Sequential", "load"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,18 +51,44 @@ def evaluate_outputs(
         targets = targets.astype(outputs.dtype)
     scores = {"loss": float(np.mean(chosen(outputs, targets), dtype=np.float64))}
     for metric in found:
-        total, count = metric.terms(outputs, targets, None)
-        scores[metric.name] = float(total) / float(count)
+        scores[metric.name] = metric.score(outputs, targets)
     return scores
 
 
+def joined_scores(
+    scores: Sequence[Mapping[str, float]], names: Sequence[str], weights: Sequence[float]
+) -> dict[str, float]:
+    """The scores of several outputs in one dict.
+
+    Args:
+        scores: of each output.
+        names: of the outputs, which start the keys if there are several.
+        weights: of the losses in their sum, ``"loss"``.
+
+    Example:
+        >>> joined_scores([{"loss": 1.0}, {"loss": 2.0}], ("a", "b"), (1.0, 0.5))
+        {'loss': 2.0, 'a_loss': 1.0, 'b_loss': 2.0}
+    """
+    if len(scores) == 1:
+        return dict(scores[0])
+    total = sum(one["loss"] * weight for one, weight in zip(scores, weights, strict=True))
+    named = {
+        f"{name}_{key}": value
+        for name, one in zip(names, scores, strict=True)
+        for key, value in one.items()
+    }
+    return {"loss": total, **named}
+
+
 def forward_graph(network: Network) -> Graph:
-    """The forward pass of a built network as a graph of its input and its parameters."""
-    names = list(network.parameters)
-    specs = [Spec((N, *(network.input_shape or ())), network.dtype)]
+    """The forward pass of a built network as a graph of its inputs and its parameters."""
+    names, count = list(network.parameters), len(network.input_shapes)
+    specs = [Spec((N, *shape), network.dtype) for shape in network.input_shapes]
     specs += [Spec(array.shape, network.dtype) for array in network.parameters.values()]
+    inputs = ["x"] if count == 1 else list(network.wiring.inputs)
 
-    def forward(x: Value, *values: Value) -> Any:
-        return network.forward(x, dict(zip(names, values, strict=True)), Context())
+    def forward(*values: Value) -> Any:
+        parameters = dict(zip(names, values[count:], strict=True))
+        return network.forward(values[:count], parameters, Context())
 
-    return trace(forward, specs, ["x", *names])[0]
+    return trace(forward, specs, [*inputs, *names])[0]

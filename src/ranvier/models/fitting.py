@@ -6,6 +6,7 @@ decision that was made for the user becomes a sentence in `notes`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -23,10 +24,26 @@ from ranvier.data.arrays import (
 from ranvier.data.preparation import Preparation
 from ranvier.foundation.errors import ArgumentError, DataError, ShapeError
 from ranvier.foundation.shapes import N, show_shape
+from ranvier.models.parts import parts
 from ranvier.models.row_weights import ClassWeight, check_sample_weight, row_weights
 
-Arrays: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+#: Inputs and targets, one array for each input and output of the network.
+Arrays: TypeAlias = tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]
 Validation: TypeAlias = tuple[object, object] | float | None
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where a network begins and ends.
+
+    Attributes:
+        inputs, outputs: their names.
+        shapes: of one example of each input; empty if the network takes what comes.
+    """
+
+    inputs: tuple[str, ...] = ("input",)
+    outputs: tuple[str, ...] = ("output",)
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,74 +51,127 @@ class FitData:
     """Rows to learn from, ready for a training program.
 
     Attributes:
-        x: ``(N, ...)`` inputs in their own dtype.
-        targets: of these rows: class indices or numbers.
+        x: ``(N, ...)`` of each input of the network, in its own dtype.
+        targets: of each output: class indices or numbers.
         validation: inputs and targets to validate on, or None.
         weights: ``(N,)`` weights of the rows with mean 1, or None.
         notes: what was decided.
     """
 
-    x: NDArray[Any]
-    targets: Targets
+    x: tuple[NDArray[Any], ...]
+    targets: tuple[Targets, ...]
     validation: Arrays | None
     weights: NDArray[np.float64] | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are to learn from."""
+        return len(self.x[0])
 
 
 def understand_fit(
     x: object,
     y: object,
     *,
+    ends: Ends,
     validation: Validation,
     sample_weight: object,
     class_weight: ClassWeight,
     seed: int,
-    kind: str | None = None,
-    known: Preparation | None = None,
+    kinds: Sequence[str | None] = (None,),
+    known: Sequence[Preparation | None] = (None,),
 ) -> FitData:
     """Check and understand the data of a fit.
 
     Args:
-        x: examples ``(N, ...)``.
-        y: targets, or `Targets` that were understood before.
+        x: examples ``(N, ...)``; a tuple or dict for several inputs.
+        y: targets, or `Targets` that were understood before; a tuple or dict for several outputs.
+        ends: the network's inputs and outputs.
         validation: a pair of inputs and targets, the fraction of the rows to set aside (the share
             of each class is kept), or None.
         sample_weight: one number a row, or None.
         class_weight: a dict from class to number, ``"balanced"``, or None.
         seed: chooses the rows set aside.
-        kind: ``"classes"`` or ``"numbers"``, if the loss reads only one of them.
-        known: what an earlier fit learnt: its classes stay the classes.
+        kinds: for each output ``"classes"`` or ``"numbers"``, if its loss reads only one of them.
+        known: for each output what an earlier fit learnt: its classes stay the classes.
 
     Raises:
         DataError, DTypeError, ShapeError, ArgumentError: data or arguments that cannot be used.
     """
-    inputs = examples(x, "X")
-    targets = _targets(y, len(inputs), kind, known)
-    given = check_sample_weight(sample_weight, len(inputs))
-    notes = [*targets.notes]
+    inputs = all_examples(x, ends, "X")
+    rows = len(inputs[0])
+    given_y = parts(y, ends.outputs, "y")
+    targets = tuple(
+        _targets(one, rows, kind, learnt)
+        for one, kind, learnt in zip(given_y, kinds, known, strict=True)
+    )
+    given = check_sample_weight(sample_weight, rows)
+    notes = [note for one in targets for note in one.notes]
     held_out: Arrays | None = None
     if isinstance(validation, tuple | list):
-        held_out = _given_validation(validation, targets, inputs.shape[1:])
+        held_out = _given_validation(validation, targets, inputs, ends)
         inputs, targets, held_out = _of_one_dtype(inputs, targets, held_out)
     elif validation is not None:
-        kept, held = _split(validation, targets, seed)
-        held_out = (inputs[held], targets.values[held])
-        inputs, targets = inputs[kept], replace(targets, values=targets.values[kept])
+        kept, held = _split(validation, targets[0], seed)
+        held_out = (
+            tuple(one[held] for one in inputs),
+            tuple(one.values[held] for one in targets),
+        )
+        inputs = tuple(one[kept] for one in inputs)
+        targets = tuple(replace(one, values=one.values[kept]) for one in targets)
         given = None if given is None else given[kept]
         notes.append(f"{len(held)} of {len(kept) + len(held)} rows are kept for validation.")
-    weights = row_weights(targets, given, class_weight)
+    weights = row_weights(_of_classes(targets, class_weight), given, class_weight)
     return FitData(inputs, targets, held_out, weights, tuple(notes))
 
 
-def examples(x: object, name: str) -> NDArray[Any]:
-    """Inputs of at least two axes: rows, and what is in a row.
+def _of_classes(targets: tuple[Targets, ...], class_weight: ClassWeight) -> Targets:
+    """The targets that class weights are for."""
+    if len(targets) > 1 and class_weight is not None:
+        raise ArgumentError(
+            "class_weight is not defined for several outputs.",
+            happened=f"the model has {len(targets)} outputs",
+            needed="a model with one output",
+            fix="use sample_weight, one number a row",
+        )
+    return targets[0]
+
+
+def all_examples(x: object, ends: Ends, name: str) -> tuple[NDArray[Any], ...]:
+    """An array for each input, all of as many rows.
+
+    Raises:
+        DataError: another number of rows.
+        ShapeError, DTypeError, ArgumentError: as `examples` and `parts`.
+    """
+    found: list[NDArray[Any]] = []
+    for place, one in enumerate(parts(x, ends.inputs, name)):
+        label = name if len(ends.inputs) == 1 else f"{name} of the input {ends.inputs[place]!r}"
+        shape = ends.shapes[place] if ends.shapes else None
+        array = examples(one, label, single=shape == ())
+        if shape is not None:
+            check_input_shape(label, array.shape[1:], shape)
+        if found and len(array) != len(found[0]):
+            raise DataError(
+                f"{label} has another number of rows than the first input.",
+                happened=f"it has {len(array)}, the first has {len(found[0])}",
+                needed="one row for each example in every input",
+                fix="cut all inputs from the same examples",
+            )
+        found.append(array)
+    return tuple(found)
+
+
+def examples(x: object, name: str, single: bool = False) -> NDArray[Any]:
+    """Inputs of at least two axes: rows, and what is in a row; or, if asked, one number a row.
 
     Raises:
         ShapeError: a vector.
         DataError, DTypeError: what `check_inputs` refuses.
     """
     array = check_inputs(x, name)
-    if array.ndim == 1:
+    if array.ndim == 1 and not single:
         raise ShapeError(
             f"{name} is a single axis of numbers.",
             happened=f"its shape is {array.shape}",
@@ -171,7 +241,10 @@ def _targets(y: object, rows: int, kind: str | None, known: Preparation | None) 
 
 
 def _given_validation(
-    pair: tuple[object, ...] | list[object], targets: Targets, shape: tuple[int, ...]
+    pair: tuple[object, ...] | list[object],
+    targets: tuple[Targets, ...],
+    inputs: tuple[NDArray[Any], ...],
+    ends: Ends,
 ) -> Arrays:
     if len(pair) != 2:
         raise ArgumentError(
@@ -180,27 +253,41 @@ def _given_validation(
             needed="a pair (X, y), or a fraction such as 0.2",
             fix="write validation=(X_val, y_val)",
         )
-    x = examples(pair[0], "X of validation")
-    check_input_shape("X of validation", x.shape[1:], shape)
-    if isinstance(pair[1], Targets):
-        return x, pair[1].values
+    like = replace(ends, shapes=tuple(one.shape[1:] for one in inputs))
+    x = all_examples(pair[0], like, "X of validation")
+    y = parts(pair[1], ends.outputs, "y of validation")
+    return x, tuple(
+        _values_like(one, like, len(x[0])) for one, like in zip(y, targets, strict=True)
+    )
+
+
+def _values_like(y: object, targets: Targets, rows: int) -> NDArray[Any]:
+    """Targets of validation rows, in the form of the training's."""
+    if isinstance(y, Targets):
+        return y.values
     if targets.kind == "numbers":
-        return x, check_target_numbers(pair[1], len(x), "y of validation")
-    return x, encode_targets(pair[1], targets.class_values, len(x), "y of validation")
+        return check_target_numbers(y, rows, "y of validation")
+    return encode_targets(y, targets.class_values, rows, "y of validation")
 
 
 def _of_one_dtype(
-    x: NDArray[Any], targets: Targets, validation: Arrays
-) -> tuple[NDArray[Any], Targets, Arrays]:
+    inputs: tuple[NDArray[Any], ...], targets: tuple[Targets, ...], validation: Arrays
+) -> tuple[tuple[NDArray[Any], ...], tuple[Targets, ...], Arrays]:
     """Training and validation rows in the dtype that holds both: a program reads only one."""
-    held_x, held_y = validation
-    dtype = np.result_type(x, held_x)
-    number = np.result_type(targets.values, held_y)
-    if targets.values.dtype != number:
-        targets = replace(targets, values=targets.values.astype(number))
-    # Without copies where nothing changes.
-    converted = (held_x.astype(dtype, copy=False), held_y.astype(number, copy=False))
-    return x.astype(dtype, copy=False), targets, converted
+    x, y = validation
+    pairs = [_both(one, held) for one, held in zip(inputs, x, strict=True)]
+    numbers = [_both(one.values, held) for one, held in zip(targets, y, strict=True)]
+    known = tuple(
+        replace(one, values=values) for one, (values, _) in zip(targets, numbers, strict=True)
+    )
+    held = (tuple(pair[1] for pair in pairs), tuple(pair[1] for pair in numbers))
+    return tuple(pair[0] for pair in pairs), known, held
+
+
+def _both(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Two arrays in the dtype that holds both, without copies where nothing changes."""
+    dtype = np.result_type(a, b)
+    return a.astype(dtype, copy=False), b.astype(dtype, copy=False)
 
 
 def _split(

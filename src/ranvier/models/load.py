@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ranvier.models.model import Model
 from ranvier.models.sequential import Sequential
 from ranvier.models.stored import restore
 
 
-def load(path: str | Path) -> Sequential:
+def load(path: str | Path) -> Model:
     """The model in a file that ``model.save`` or ``ranvier train`` wrote.
 
     Loading executes nothing that is in the file, and checks everything.
@@ -31,5 +32,7 @@ def load(path: str | Path) -> Sequential:
         ...     rv.load(folder + "/small.safetensors")
         Sequential(Dense(2))
     """
-    loaded, preparation, loss = restore(path)
-    return Sequential.from_network(loaded.network, preparation, loss)
+    found = restore(path)
+    network = found.loaded.network
+    kind = Sequential if network.wiring.is_chain else Model
+    return kind.from_network(network, found.preparations, found.losses)

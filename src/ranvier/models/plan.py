@@ -5,23 +5,31 @@ This is everything a training program needs, before anything is compiled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ranvier import losses, metrics, optimizers
 from ranvier.data.preparation import Preparation
 from ranvier.data.targets import Targets
 from ranvier.foundation.errors import ArgumentError
+from ranvier.layers.arguments import number
 from ranvier.losses import Loss
 from ranvier.metrics import Metric
-from ranvier.models.callbacks import EarlyStopping, monitor_of
+from ranvier.metrics.loss import LossMetric
+from ranvier.models.callbacks import Callbacks, arranged
 from ranvier.models.fitting import FitData
+from ranvier.models.parts import wishes
 from ranvier.networks.network import Network
-from ranvier.optimizers import Optimizer
+from ranvier.optimizers import LBFGS, Optimizer, OptimizerLike, ParameterGroups
+from ranvier.training.callbacks import Callback
+from ranvier.training.graphs import names_of_columns
 from ranvier.training.program import Monitor
 
 Metrics: TypeAlias = Sequence[str | Metric] | str | Metric | None
+#: One for all outputs, a tuple with one for each, or a dict by the output's name.
+Losses: TypeAlias = str | Loss | tuple[str | Loss | None, ...] | Mapping[str, str | Loss] | None
+LossWeights: TypeAlias = float | tuple[float, ...] | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,28 +38,32 @@ class FitPlan:
 
     Attributes:
         data: the rows.
-        loss, optimizer, metrics, monitor: what training uses.
-        preparation: what the model will know of its data: classes, or how many numbers.
+        losses, metrics, loss_weights: of each output.
+        optimizer, monitor, listeners: what training uses.
+        preparations: what the model will know of each output: classes, or how many numbers.
         notes: every decision that was made for the user, in plain sentences.
     """
 
     data: FitData
-    loss: Loss
-    optimizer: Optimizer
-    metrics: tuple[Metric, ...]
+    losses: tuple[Loss, ...]
+    optimizer: Optimizer | ParameterGroups
+    metrics: tuple[tuple[Metric, ...], ...]
+    loss_weights: tuple[float, ...]
     monitor: Monitor | None
-    preparation: Preparation
+    listeners: tuple[Callback, ...]
+    preparations: tuple[Preparation, ...]
     notes: tuple[str, ...]
 
 
 def plan_fit(
     network: Network,
     data: FitData,
-    loss: str | Loss | None,
-    optimizer: str | Optimizer,
-    metric_names: Metrics,
-    callbacks: Sequence[EarlyStopping],
-    known: Preparation | None,
+    loss: Losses,
+    loss_weights: LossWeights,
+    optimizer: OptimizerLike,
+    metric_names: Any,
+    callbacks: Callbacks,
+    known: Sequence[Preparation | None],
 ) -> FitPlan:
     """Choose what was left open and check that it all fits the network.
 
@@ -59,18 +71,52 @@ def plan_fit(
         UnknownNameError, ArgumentError: a loss, optimizer, metric or callback not understood.
         ShapeError, DTypeError: a loss that does not fit the outputs or the targets.
     """
-    targets, last = data.targets, network.last_activation
-    classes = len(targets.class_names) or None
-    chosen = losses.resolve(loss, network.output_shape, targets.kind, classes, last)
-    chosen.check(network.output_shape, targets.values.shape[1:], targets.kind, classes)
-    found = resolve_metrics(metric_names, targets.kind, chosen, last)
-    names = ["loss", *(metric.name for metric in found)]
-    if data.validation is not None:
-        names += [f"val_{name}" for name in names]
-    monitor, said = monitor_of(callbacks, names)
-    preparation = learnt(data, known)
-    notes = (*data.notes, *losses.choice_notes(loss, chosen, last), *said)
-    return FitPlan(data, chosen, optimizers.resolve(optimizer), found, monitor, preparation, notes)
+    names = network.wiring.output_names
+    asked = wishes(loss, names, "loss")
+    wanted_metrics = wishes(metric_names, names, "metrics")
+    chosen, found, notes = [], [], [*data.notes]
+    for place, targets in enumerate(data.targets):
+        last, shape = network.last_activations[place], network.output_shapes[place]
+        classes = len(targets.class_names) or None
+        one = losses.resolve(asked[place], shape, targets.kind, classes, last)
+        one.check(shape, targets.values.shape[1:], targets.kind, classes)
+        chosen.append(one)
+        own = resolve_metrics(wanted_metrics[place], targets.kind, one, last)
+        # The loss of all outputs together is there anyway; of several each is of interest.
+        found.append(own if len(names) == 1 else (LossMetric(one), *own))
+        notes += _said(losses.choice_notes(asked[place], one, last), names, place)
+    columns = names_of_columns(found, names, data.validation is not None)
+    wanted = arranged(callbacks, columns)
+    preparations = tuple(
+        learnt(data.x[0].shape[1:], targets, one)
+        for targets, one in zip(data.targets, known, strict=True)
+    )
+    update = optimizers.resolve(optimizer)
+    if isinstance(update, LBFGS):
+        notes.append("L-BFGS uses all rows at once; an epoch is one of its iterations.")
+    return FitPlan(
+        data, tuple(chosen), update, tuple(found),
+        checked_loss_weights(loss_weights, names), wanted.monitor, wanted.listeners,
+        preparations, (*notes, *wanted.notes),
+    )  # fmt: skip
+
+
+def _said(notes: Sequence[str], names: Sequence[str], place: int) -> list[str]:
+    """Notes on one of several outputs name it."""
+    return list(notes) if len(names) == 1 else [f"Output {names[place]!r}: {n}" for n in notes]
+
+
+def checked_loss_weights(given: LossWeights, names: Sequence[str]) -> tuple[float, ...]:
+    """The weight of each output's loss in the sum.
+
+    Raises:
+        ArgumentError: something else than numbers of 0 or more, one for each output.
+    """
+    found = []
+    for weight in wishes(given, names, "loss_weights"):
+        one = 1.0 if weight is None else weight
+        found.append(number("fit", "loss_weights", one, 0.0))
+    return tuple(found)
 
 
 def resolve_metrics(
@@ -99,16 +145,14 @@ def resolve_metrics(
     return found
 
 
-def learnt(data: FitData, known: Preparation | None) -> Preparation:
+def learnt(shape: tuple[int, ...], targets: Targets, known: Preparation | None) -> Preparation:
     """What the model knows after this fit: its inputs are read as they are, its classes are named.
 
     A preparation of an earlier fit or a command line that means the same targets is kept.
     """
-    targets = data.targets
-    shape = tuple(data.x.shape[1:])
     if known is not None and _same_targets(known, targets) and known.prepared_shape == shape:
         return known
-    found = Preparation("array", shape).with_targets(targets)
+    found = Preparation("array", tuple(shape)).with_targets(targets)
     outputs = len(found.target_mean)
     # `fit` never rescales the user's numbers, so there is nothing to restore.
     return replace(found, target_mean=(0.0,) * outputs, target_scale=(1.0,) * outputs)

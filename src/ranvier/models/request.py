@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ranvier.data.preparation import Preparation
-from ranvier.foundation.errors import ArgumentError
 from ranvier.layers.arguments import flag, one_of, whole_number
-from ranvier.losses import Loss, kind_read_by
-from ranvier.models.callbacks import EarlyStopping
-from ranvier.models.fitting import Validation, check_input_shape, understand_fit
-from ranvier.models.plan import FitPlan, Metrics, plan_fit
+from ranvier.losses import kind_read_by
+from ranvier.models.callbacks import Callbacks
+from ranvier.models.fitting import Ends, Validation, understand_fit
+from ranvier.models.parts import wishes
+from ranvier.models.plan import FitPlan, Losses, LossWeights, Metrics, plan_fit
 from ranvier.models.row_weights import ClassWeight
 from ranvier.networks.network import Network
-from ranvier.optimizers import Optimizer
+from ranvier.optimizers import OptimizerLike
 from ranvier.training.program import TrainingProgram
+from ranvier.training.rules import UpdateRules
 
 ENGINES = ("native", "reference")
 
@@ -26,20 +27,24 @@ class FitRequest:
 
     x: object
     y: object
-    loss: str | Loss | None
-    optimizer: str | Optimizer
+    loss: Losses
+    optimizer: OptimizerLike
     batch_size: int | None
     validation: Validation
-    callbacks: Sequence[EarlyStopping]
+    callbacks: Callbacks
     metrics: Metrics
     sample_weight: object
     class_weight: ClassWeight
     shuffle: bool
     seed: int
     engine: str
+    rules: UpdateRules
+    loss_weights: LossWeights = None
 
 
-def understood(request: FitRequest, network: Network, known: Preparation | None) -> FitPlan:
+def understood(
+    request: FitRequest, network: Network, known: Sequence[Preparation | None]
+) -> FitPlan:
     """Check a request, build the network if it was not, and choose what was left open.
 
     Raises:
@@ -50,54 +55,58 @@ def understood(request: FitRequest, network: Network, known: Preparation | None)
     one_of("fit", "engine", request.engine, ENGINES)
     if request.batch_size is not None:
         whole_number("fit", "batch_size", request.batch_size)
-    if not isinstance(request.callbacks, EarlyStopping | Sequence):
-        raise ArgumentError(
-            "The argument callbacks is not understood.",
-            happened=f"it is a {type(request.callbacks).__name__}",
-            needed="a list",
-            fix="write callbacks=[rv.EarlyStopping(patience=3)]",
-        )
+    names = network.wiring.output_names
     data = understand_fit(
         request.x,
         request.y,
+        ends=ends_of(network),
         validation=request.validation,
         sample_weight=request.sample_weight,
         class_weight=request.class_weight,
         seed=request.seed,
-        kind=kind_read_by(request.loss),
+        kinds=[kind_read_by(one) for one in wishes(request.loss, names, "loss")],
         known=known,
     )
-    shape = tuple(data.x.shape[1:])
-    if network.input_shape is not None and network.built:
-        check_input_shape("X", shape, network.input_shape)
-    else:
+    shape = tuple(data.x[0].shape[1:])
+    if not network.built and network.wiring.is_chain:
         # Shapes only: if a later check fails, the next fit may bring other rows.
         network.set_input_shape(shape)
+    network.check_rows(data.x)
+    if data.validation is not None:
+        network.check_rows(data.validation[0])
     plan = plan_fit(
         network,
         data,
         request.loss,
+        request.loss_weights,
         request.optimizer,
         request.metrics,
         request.callbacks,
         known,
     )
     if not network.built:
-        network.build(shape, seed=request.seed)
+        network.build(seed=request.seed)
     return plan
+
+
+def ends_of(network: Network) -> Ends:
+    """Where a network begins and ends; a stack that is not built takes rows of any shape."""
+    wiring = network.wiring
+    fixed = network.built or not wiring.is_chain
+    return Ends(wiring.inputs, wiring.output_names, network.input_shapes if fixed else ())
 
 
 def training_program(request: FitRequest, plan: FitPlan, network: Network) -> TrainingProgram:
     """The program that does what was planned."""
     data = plan.data
-    rows = len(data.x)
+    rows = data.rows
     return TrainingProgram(
         network,
-        plan.loss,
+        plan.losses,
         plan.optimizer,
-        plan.metrics,
+        plan.metrics if len(plan.metrics) > 1 else plan.metrics[0],
         data.x,
-        data.targets.values,
+        tuple(one.values for one in data.targets),
         weights=data.weights,
         validation=data.validation,
         batch_size=rows if request.batch_size is None else min(request.batch_size, rows),
@@ -105,4 +114,7 @@ def training_program(request: FitRequest, plan: FitPlan, network: Network) -> Tr
         seed=request.seed,
         monitor=plan.monitor,
         engine=request.engine,
+        callbacks=plan.listeners,
+        loss_weights=plan.loss_weights,
+        rules=request.rules,
     )

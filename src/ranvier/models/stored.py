@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,59 @@ from ranvier.networks.network import Network
 
 
 def store(
-    path: str | Path, network: Network, preparation: Preparation | None, loss: Loss | None
+    path: str | Path,
+    network: Network,
+    preparations: Sequence[Preparation | None],
+    losses: Sequence[Loss | None],
 ) -> Path:
     """Write a model into one file; a loss of one's own that is not registered is left out.
+
+    Args:
+        path: of the file.
+        network: built.
+        preparations, losses: of each output.
 
     Raises:
         FileError: a place that cannot be written to.
         ArgumentError: a layer that is not registered.
     """
-    known = loss is not None and loss.name in LOSSES and LOSSES[loss.name] is type(loss)
-    settings = {"loss": {"name": loss.name, "config": loss.config()}} if loss and known else None
+    prepared = [None if one is None else json.loads(one.to_json()) for one in preparations]
+    written = [_loss_settings(loss) for loss in losses]
+    first = preparations[0]
+    if len(preparations) == 1:
+        return save_model(
+            path,
+            network,
+            preparation=prepared[0],
+            classes=list(first.class_values) or None if first is not None else None,
+            settings=None if written[0] is None else {"loss": written[0]},
+            notes=() if first is None else first.notes,
+        )
     return save_model(
-        path,
-        network,
-        preparation=None if preparation is None else json.loads(preparation.to_json()),
-        classes=list(preparation.class_values) or None if preparation is not None else None,
-        settings=settings,
-        notes=() if preparation is None else preparation.notes,
+        path, network, preparation={"outputs": prepared}, settings={"losses": written}
     )
 
 
-def restore(path: str | Path) -> tuple[LoadedModel, Preparation | None, Loss | None]:
+def _loss_settings(loss: Loss | None) -> dict[str, Any] | None:
+    known = loss is not None and loss.name in LOSSES and LOSSES[loss.name] is type(loss)
+    return {"name": loss.name, "config": loss.config()} if loss and known else None
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """What a model file gives back.
+
+    Attributes:
+        loaded: the network and what was saved beside it.
+        preparations, losses: of each output.
+    """
+
+    loaded: LoadedModel
+    preparations: tuple[Preparation | None, ...]
+    losses: tuple[Loss | None, ...]
+
+
+def restore(path: str | Path) -> Restored:
     """Read a model file back.
 
     Raises:
@@ -46,22 +79,43 @@ def restore(path: str | Path) -> tuple[LoadedModel, Preparation | None, Loss | N
         ModelFileError: one that is damaged, altered, not ours, or newer.
     """
     loaded = load_model(path)
-    preparation = None
-    if loaded.preparation is not None:
-        preparation = Preparation.from_json(json.dumps(loaded.preparation))
-        _check_fits(Path(path), loaded.network, preparation)
-    return loaded, preparation, _loss(loaded.settings)
+    place, outputs = Path(path), len(loaded.network.wiring.outputs)
+    written, settings = [loaded.preparation], loaded.settings or {}
+    found = [settings.get("loss")]
+    if outputs > 1:
+        written = _list_of(place, loaded.preparation or {}, "outputs", outputs)
+        found = _list_of(place, settings, "losses", outputs)
+    preparations = []
+    for number, one in enumerate(written):
+        prepared = None if one is None else Preparation.from_json(json.dumps(one))
+        if prepared is not None:
+            _check_fits(place, loaded.network, prepared, number)
+        preparations.append(prepared)
+    return Restored(loaded, tuple(preparations), tuple(_loss(one) for one in found))
 
 
-def _check_fits(path: Path, network: Network, preparation: Preparation) -> None:
+def _list_of(path: Path, holder: Mapping[str, Any], key: str, count: int) -> list[Any]:
+    """One entry for each output; none at all if nothing was kept."""
+    found = holder.get(key, [None] * count)
+    if not isinstance(found, list) or len(found) != count:
+        raise ModelFileError(
+            f"The model file {path} contradicts itself.",
+            happened=f"its {key} are not one for each of the {count} outputs",
+            needed="a list with an entry for each output",
+            fix="train the model again, or take an undamaged copy",
+        )
+    return found
+
+
+def _check_fits(path: Path, network: Network, preparation: Preparation, place: int) -> None:
     """The preparation must give what the network reads, and mean what it gives."""
-    outputs, numbers = network.output_shape, len(preparation.target_mean)
+    outputs, numbers = network.output_shapes[place], len(preparation.target_mean)
     classes = len(preparation.class_values)
     problem = ""
-    if preparation.prepared_shape != network.input_shape:
+    if preparation.prepared_shape != network.input_shapes[0]:
         problem = (
             f"its preparation gives {show_shape((N, *preparation.prepared_shape))}, "
-            f"its network reads {show_shape((N, *(network.input_shape or ())))}"
+            f"its network reads {show_shape((N, *network.input_shapes[0]))}"
         )
     elif classes and outputs != (classes,) and not (classes == 2 and outputs == (1,)):
         problem = f"it names {classes} classes for outputs {show_shape((N, *outputs))}"
@@ -76,16 +130,17 @@ def _check_fits(path: Path, network: Network, preparation: Preparation) -> None:
         )
 
 
-def _loss(settings: Mapping[str, Any] | None) -> Loss | None:
-    if settings is None or settings.get("loss") is None:
+def _loss(written: object) -> Loss | None:
+    if written is None:
         return None
-    fields = Fields(settings["loss"], "settings.loss", ("name", "config"))
+    fields = Fields(written, "settings.loss", ("name", "config"))
     name = fields.text("name", 200)
     if name not in LOSSES:
         # A loss of one's own that is not imported now: predictions do not need it.
         return None
+    config = written["config"] if isinstance(written, dict) else None
     try:
-        return LOSSES[name].from_config(settings["loss"]["config"])
+        return LOSSES[name].from_config(config)  # type: ignore[arg-type]
     except RanvierError as error:
         raise ModelFileError(
             f"The model file holds a loss that cannot be made: {name!r:.80}.",

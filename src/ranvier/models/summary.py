@@ -7,8 +7,9 @@ from typing import Protocol
 
 from ranvier.foundation.shapes import N, show_shape
 from ranvier.networks.network import Network
+from ranvier.networks.table import LayerRow
 
-HEADINGS = ("", "layer", "gives", "parameters", "FLOPs an example")
+HEADINGS = ("", "layer", "reads", "gives", "parameters", "FLOPs an example")
 
 
 class Planned(Protocol):
@@ -57,25 +58,13 @@ def summary_text(network: Network, memory: Planned | None, program: str = "") ->
         program: what that program is for.
     """
     rows = network.layer_table()
-    body = table(
-        HEADINGS,
-        [
-            (
-                str(row.number),
-                row.description + ("" if row.trainable else " (frozen)"),
-                row.output_shape,
-                f"{row.parameters:,}",
-                f"{row.flops:,}",
-            )
-            for row in rows
-        ],
-        right=(0, 3, 4),
-    )
+    body = table(*_columns(rows, network.wiring.is_chain))
     parameters = sum(row.parameters for row in rows)
     trained = sum(row.parameters for row in rows if row.trainable)
     size = sum(array.nbytes for array in network.parameters.values())
     lines = [
-        f"reads {show_shape((N, *(network.input_shape or ())))} in {network.dtype}",
+        f"reads {' and '.join(show_shape((N, *one)) for one in network.input_shapes)} "
+        f"in {network.dtype}",
         body,
         f"{parameters:,} parameters, {trained:,} of them trained: {show_bytes(size)}",
         f"{sum(row.flops for row in rows):,} floating-point operations an example, forward",
@@ -83,3 +72,23 @@ def summary_text(network: Network, memory: Planned | None, program: str = "") ->
     if memory is not None:
         lines.append(f"planned memory of the {program} program: {show_bytes(memory.bytes)}, exact")
     return "\n".join(lines)
+
+
+def _columns(
+    rows: Sequence[LayerRow], is_stack: bool
+) -> tuple[tuple[str, ...], list[tuple[str, ...]], tuple[int, ...]]:
+    """Headings, lines and right-aligned columns; in a stack it is clear who reads whom."""
+    lines = [
+        (
+            str(row.number),
+            row.description + ("" if row.trainable else " (frozen)"),
+            "; ".join(row.reads),
+            row.output_shape,
+            f"{row.parameters:,}",
+            f"{row.flops:,}",
+        )
+        for row in rows
+    ]
+    if not is_stack:
+        return HEADINGS, lines, (0, 4, 5)
+    return (*HEADINGS[:2], *HEADINGS[3:]), [(*line[:2], *line[3:]) for line in lines], (0, 3, 4)

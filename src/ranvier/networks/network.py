@@ -1,4 +1,4 @@
-"""A stack of layers: its shapes, its parameters and its forward pass.
+"""Layers wired into a network: its shapes, its parameters and its forward pass.
 
 Parameters exist once the network is built; training changes their arrays in place.
 """
@@ -7,28 +7,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-import ranvier.ops as ops
-from ranvier.foundation.dtypes import FLOATS, canonical, itemsize
-from ranvier.foundation.errors import ArgumentError, DTypeError, NotBuiltError, ShapeError
+from ranvier import ops
+from ranvier.foundation.dtypes import itemsize
+from ranvier.foundation.errors import ArgumentError, NotBuiltError
 from ranvier.foundation.random import host_generator
 from ranvier.foundation.shapes import N, show_shape
 from ranvier.layers import Context, Layer, Parameter
 from ranvier.layers.arguments import whole_number
 from ranvier.layers.base import initial_values
 from ranvier.layers.initializers import fans
-from ranvier.networks.architecture import read_architecture, write_architecture
-from ranvier.networks.shapes import LayerShapes, infer_shapes
-from ranvier.networks.table import LayerRow
+from ranvier.layers.shapes import LayerShapes, RowShape
+from ranvier.networks.architecture import Architecture, read_architecture, write_architecture
+from ranvier.networks.checks import (
+    check_dtype,
+    check_layers,
+    check_ownership,
+    check_values,
+    checked_shape,
+    put,
+)
+from ranvier.networks.forward import run_forward
+from ranvier.networks.shapes import infer_shapes
+from ranvier.networks.table import LayerRow, layer_rows
+from ranvier.networks.wiring import Wiring, chain
 from ranvier.ops import Tensor
 
 
 class Network:
-    """Layers one after the other.
+    """Layers one after the other, or wired into any acyclic graph.
 
     Layers are numbered from 0, so that layer 2's weight is ``parameters["layers.2.weight"]``.
 
@@ -37,8 +48,10 @@ class Network:
         dtype: of parameters and computation: float32 or float64.
 
     Attributes:
+        wiring: which values each layer reads.
         parameters: the arrays by name, in canonical layout; empty before the network is built.
-        input_shape: of one example, without the batch axis; None before the network is built.
+        input_shapes: of one example of each input, without the batch axis; empty before they are
+            known.
 
     Raises:
         ArgumentError: for no layers, things that are no layers, or a layer given twice.
@@ -54,20 +67,35 @@ class Network:
     """
 
     def __init__(self, layers: Sequence[Layer], dtype: str = "float32") -> None:
-        self.layers = tuple(layers)
-        _check_layers(self.layers)
-        self.dtype = canonical(dtype)
-        if self.dtype not in FLOATS:
-            raise DTypeError(
-                f"A network cannot compute in {self.dtype}.",
-                happened=f"dtype is {self.dtype}",
-                needed="float32 or float64",
-                fix='write dtype="float32"',
-            )
-        self.input_shape: tuple[int, ...] | None = None
+        self._take(tuple(layers), chain(len(tuple(layers))), dtype)
+
+    def _take(self, layers: tuple[Layer, ...], wiring: Wiring, dtype: str) -> None:
+        self.layers = layers
+        check_layers(self.layers)
+        self.wiring = wiring
+        self.dtype = check_dtype(dtype)
+        self.input_shapes: tuple[RowShape, ...] = ()
         self.parameters: dict[str, NDArray[Any]] = {}
         self._shapes: tuple[LayerShapes, ...] = ()
         self._built = False
+
+    @classmethod
+    def wired(
+        cls,
+        layers: Sequence[Layer],
+        wiring: Wiring,
+        input_shapes: Sequence[RowShape],
+        dtype: str = "float32",
+    ) -> Network:
+        """A network of layers in any acyclic graph; its shapes are known at once.
+
+        Raises:
+            ShapeError: if a layer cannot read what it receives.
+        """
+        network = cls.__new__(cls)
+        network._take(tuple(layers), wiring, dtype)
+        network._infer(tuple(input_shapes))
+        return network
 
     def __repr__(self) -> str:
         inner = ", ".join(layer.describe() for layer in self.layers)
@@ -77,17 +105,38 @@ class Network:
 
     @property
     def built(self) -> bool:
-        """Whether the parameters have numbers."""
+        """Whether the parameters have numbers, be it because another model shares all layers."""
+        if not self._built and not self.wiring.is_chain:
+            held = {name: self._held(name, p) for name, p in self.declared.items()}
+            if held and all(array is not None for array in held.values()):
+                self.fill({name: array for name, array in held.items() if array is not None})
         return self._built
 
     @property
-    def output_shape(self) -> tuple[int, ...]:
-        """The shape of one example's outputs, without the batch axis.
+    def input_shape(self) -> RowShape | None:
+        """Of one example of the only input; None before it is known, or for several inputs."""
+        return self.input_shapes[0] if len(self.input_shapes) == 1 else None
+
+    @property
+    def output_shapes(self) -> tuple[RowShape, ...]:
+        """The shape of one example of each output, without the batch axis.
 
         Raises:
             NotBuiltError: before the input shape is known.
         """
-        return self._known_shapes()[-1].output_shape
+        shapes = dict(enumerate(self.input_shapes))
+        for call, one in zip(self.wiring.calls, self._known_shapes(), strict=True):
+            shapes.update(zip(call.gives, one.output_shapes, strict=True))
+        return tuple(shapes[value] for value in self.wiring.outputs)
+
+    @property
+    def output_shape(self) -> RowShape:
+        """The shape of one example of the first output, without the batch axis.
+
+        Raises:
+            NotBuiltError: before the input shape is known.
+        """
+        return self.output_shapes[0]
 
     @property
     def declared(self) -> dict[str, Parameter]:
@@ -96,10 +145,13 @@ class Network:
         Raises:
             NotBuiltError: before the input shape is known.
         """
+        first: dict[int, LayerShapes] = {}
+        for call, shapes in zip(self.wiring.calls, self._known_shapes(), strict=True):
+            first.setdefault(call.layer, shapes)
         return {
             f"layers.{number}.{name}": parameter
-            for number, shapes in enumerate(self._known_shapes())
-            for name, parameter in shapes.parameters.items()
+            for number in range(len(self.layers))
+            for name, parameter in first[number].parameters.items()
         }
 
     @property
@@ -108,7 +160,7 @@ class Network:
         return [
             name
             for name, parameter in self.declared.items()
-            if parameter.trainable and self.layers[_number_of(name)].trainable
+            if parameter.trainable and not self._layer_of(name).frozen(_short(name))
         ]
 
     def set_input_shape(self, input_shape: Sequence[int]) -> None:
@@ -122,25 +174,30 @@ class Network:
             ArgumentError: if the shape is not made of positive integers, or the network is built
                 for another one.
         """
-        shape = _checked_shape(input_shape)
-        if self._built and shape != self.input_shape:
+        shape = checked_shape(input_shape)
+        fixed = self._built or not self.wiring.is_chain
+        if fixed and (shape,) != self.input_shapes:
+            read = " and ".join(show_shape((N, *one)) for one in self.input_shapes)
             raise ArgumentError(
                 "The network is built for inputs of another shape.",
-                happened=f"it reads {show_shape((N, *(self.input_shape or ())))}, "
-                f"and was asked to read {show_shape((N, *shape))}",
+                happened=f"it reads {read}, and was asked to read {show_shape((N, *shape))}",
                 needed="inputs of the shape it was built for",
                 fix="make a new network, or reshape the data",
             )
-        self._shapes = infer_shapes(self.layers, shape, self.dtype)
-        self.input_shape = shape
+        self._infer((shape,))
 
-    def build(self, input_shape: Sequence[int], seed: int = 0) -> None:
+    def _infer(self, shapes: tuple[RowShape, ...]) -> None:
+        self._shapes = infer_shapes(self.layers, self.wiring, shapes, self.dtype)
+        self.input_shapes = shapes
+
+    def build(self, input_shape: Sequence[int] | None = None, seed: int = 0) -> None:
         """Find all shapes and draw initial numbers; a second call draws them anew.
 
-        The numbers depend on the seed and the parameter's name alone.
+        The numbers depend on the seed and the parameter's name alone. Layers of a graph that have
+        numbers already, because another model uses them too, keep them at the first call.
 
         Args:
-            input_shape: of one example, without the batch axis.
+            input_shape: of one example, without the batch axis; None if it is known.
             seed: of the initial numbers, from 0 to 2**63 - 1.
 
         Raises:
@@ -148,8 +205,26 @@ class Network:
             ArgumentError: for another seed or input shape, or more numbers than memory holds.
         """
         seed = whole_number("Network", "seed", seed, 0, 2**63 - 1)
-        self.set_input_shape(input_shape)
-        self.fill({name: self._draw(name, p, seed) for name, p in self.declared.items()})
+        if input_shape is not None:
+            self.set_input_shape(input_shape)
+        values = {}
+        for name, parameter in self.declared.items():
+            held = self._held(name, parameter)
+            if held is None or self._built:
+                drawn = self._draw(name, parameter, seed)
+                # In place: another model may hold the same array.
+                values[name] = drawn if held is None else put(held, drawn)
+            else:
+                values[name] = held
+        self.fill(values)
+
+    def _held(self, name: str, parameter: Parameter) -> NDArray[Any] | None:
+        """The array that a shared layer has already, in the network's dtype."""
+        layer = self._layer_of(name)
+        array = layer.values.get(_short(name))
+        if array is None or not (layer.shareable or not self.wiring.is_chain):
+            return None
+        return array.astype(self.dtype, copy=False) if array.shape == parameter.shape else None
 
     def fill(self, values: Mapping[str, NDArray[Any]]) -> None:
         """Take arrays as the network's parameters; after :meth:`set_input_shape`.
@@ -163,11 +238,14 @@ class Network:
             ArgumentError: if a layer belongs to another network already.
         """
         declared = self.declared
-        _check_values(declared, values, self.dtype)
-        self._check_ownership()
+        check_values(declared, values, self.dtype)
+        if self.wiring.is_chain:
+            check_ownership(self.layers, self.parameters)
         self.parameters = {name: values[name] for name in declared}
-        for number, (layer, shapes) in enumerate(zip(self.layers, self._shapes, strict=True)):
-            layer.values = {n: self.parameters[f"layers.{number}.{n}"] for n in shapes.parameters}
+        for number, layer in enumerate(self.layers):
+            path = f"layers.{number}."
+            own = {n: a for n, a in self.parameters.items() if n.startswith(path)}
+            layer.values = {name.removeprefix(path): array for name, array in own.items()}
         self._built = True
 
     def _draw(self, name: str, parameter: Parameter, seed: int) -> NDArray[Any]:
@@ -175,25 +253,17 @@ class Network:
             generator = host_generator(seed, name)
             return initial_values(parameter, fans(parameter.shape), generator, self.dtype)
         except (MemoryError, OverflowError) as error:
-            number = _number_of(name)
             size = math.prod(parameter.shape) * itemsize(self.dtype)
             raise ArgumentError(
-                f"layer {number}, {self.layers[number].describe()}, does not fit into memory.",
+                f"layer {_number_of(name)}, {self._layer_of(name).describe()}, "
+                "does not fit into memory.",
                 happened=f"{name} of shape {show_shape(parameter.shape)} takes {size:,} bytes",
                 needed="less than the memory of this machine",
                 fix="use fewer units, or smaller inputs",
             ) from error
 
-    def _check_ownership(self) -> None:
-        for number, layer in enumerate(self.layers):
-            for name, array in layer.values.items():
-                if self.parameters.get(f"layers.{number}.{name}") is not array:
-                    raise ArgumentError(
-                        f"layer {number}, {layer.describe()}, belongs to another network.",
-                        happened="its parameters have numbers already",
-                        needed="new layers for each network",
-                        fix="write the layer again, or copy it with copy.deepcopy",
-                    )
+    def _layer_of(self, name: str) -> Layer:
+        return self.layers[_number_of(name)]
 
     def _known_shapes(self) -> tuple[LayerShapes, ...]:
         if not self._shapes:
@@ -208,41 +278,55 @@ class Network:
     # --- forward
 
     @property
+    def last_activations(self) -> tuple[str | None, ...]:
+        """The activation that each output comes from, or None."""
+        calls = (self.wiring.source(value) for value in self.wiring.outputs)
+        return tuple(
+            None if place is None else self._layer_of_call(place).last_activation for place in calls
+        )
+
+    @property
     def last_activation(self) -> str | None:
-        """The activation that the outputs come from, or None."""
-        return self.layers[-1].last_activation
+        """The activation that the first output comes from, or None."""
+        return self.last_activations[0]
+
+    def _layer_of_call(self, place: int) -> Layer:
+        return self.layers[self.wiring.calls[place].layer]
 
     def forward(
         self,
-        x: Tensor,
+        x: Tensor | tuple[Tensor, ...],
         parameters: Mapping[str, Tensor],
         context: Context,
-        logits: bool = False,
+        logits: bool | tuple[bool, ...] = False,
     ) -> Any:
         """The outputs of the last layer, written in operations.
 
-        **Shapes**: ``x: (N, *input_shape) -> (N, *output_shape)``
+        **Shapes**: ``x: (N, *input_shape) -> (N, *output_shape)``; a tuple for several inputs, and
+        of several outputs
 
         Args:
-            x: a batch of inputs; it is cast to the network's dtype first.
+            x: a batch of inputs; layers receive it in the network's dtype.
             parameters: by full name.
             context: whether this is training, and random numbers.
-            logits: leave out the last layer's activation.
+            logits: leave out the last layer's activation; a tuple for several outputs.
 
         Raises:
             NotBuiltError: before the input shape is known.
         """
-        x = ops.cast(x, self.dtype)
-        last = len(self.layers) - 1
-        for number, (layer, shapes) in enumerate(
-            zip(self.layers, self._known_shapes(), strict=True)
-        ):
-            path = f"layers.{number}."
-            inner = context.inside(path)
-            own = {n: inner.current(n, parameters[path + n]) for n in shapes.parameters}
-            strip = logits and number == last
-            x = (layer.before_activation if strip else layer.forward)(x, own, inner)
-        return x
+        return self.run(x, parameters, replace(context, dtype=self.dtype), logits)
+
+    def run(
+        self,
+        x: Tensor | tuple[Tensor, ...],
+        parameters: Mapping[str, Tensor],
+        context: Context,
+        logits: bool | tuple[bool, ...] = False,
+    ) -> Any:
+        """:meth:`forward` in the context's dtype, as a network around this one needs it."""
+        return run_forward(
+            self.layers, self.wiring, self._known_shapes(), x, parameters, context, logits
+        )
 
     def penalty(self, parameters: Mapping[str, Tensor]) -> Any:
         """The sum of the regularizers of what is trained, a scalar; None if there are none."""
@@ -255,11 +339,24 @@ class Network:
                 total = part if total is None else ops.add(total, part)
         return total
 
+    def check_rows(self, arrays: Sequence[NDArray[Any]]) -> None:
+        """Let the layers that read inputs directly check them once, such as indices for a range.
+
+        Raises:
+            DataError: naming the row.
+        """
+        for call in self.wiring.calls:
+            for value in call.reads:
+                if value < len(arrays):
+                    self.layers[call.layer].check_rows(arrays[value])
+
     # --- description
 
     def architecture(self) -> dict[str, Any]:
         """The structure as plain data, ready for JSON; see :meth:`from_architecture`."""
-        return write_architecture(self.layers, self.input_shape, self.dtype)
+        return write_architecture(
+            Architecture(self.layers, self.wiring, self.input_shapes, self.dtype)
+        )
 
     @classmethod
     def from_architecture(cls, description: object) -> Network:
@@ -278,9 +375,10 @@ class Network:
             Network([Dense(2)], dtype='float32')
         """
         found = read_architecture(description)
-        network = cls(found.layers, found.dtype)
-        if found.input_shape is not None:
-            network.set_input_shape(found.input_shape)
+        network = cls.__new__(cls)
+        network._take(found.layers, found.wiring, found.dtype)
+        if found.input_shapes:
+            network._infer(found.input_shapes)
         return network
 
     def layer_table(self) -> list[LayerRow]:
@@ -289,84 +387,13 @@ class Network:
         Raises:
             NotBuiltError: before the input shape is known.
         """
-        return [
-            LayerRow(
-                number,
-                layer.describe(),
-                show_shape((N, *shapes.output_shape)),
-                sum(math.prod(p.shape) for p in shapes.parameters.values()),
-                layer.trainable,
-                layer.flops(shapes.input_shape, shapes.output_shape),
-            )
-            for number, (layer, shapes) in enumerate(
-                zip(self.layers, self._known_shapes(), strict=True)
-            )
-        ]
-
-
-def _checked_shape(input_shape: object) -> tuple[int, ...]:
-    if not isinstance(input_shape, tuple | list):
-        raise ArgumentError(
-            "Network: the argument input_shape is not understood.",
-            happened=f"input_shape is {input_shape!r:.80}",
-            needed="a tuple: the shape of one example, without the batch axis",
-            fix="write for example (784,) for rows of 784 features",
-        )
-    return tuple(
-        whole_number("Network", f"input_shape[{axis}]", length)
-        for axis, length in enumerate(input_shape)
-    )
+        return layer_rows(self.layers, self.wiring, self._known_shapes())
 
 
 def _number_of(name: str) -> int:
     return int(name.split(".")[1])
 
 
-def _check_layers(layers: tuple[Layer, ...]) -> None:
-    if not layers:
-        raise ArgumentError(
-            "A network needs at least one layer.",
-            happened="it was given none",
-            needed="one or more layers",
-            fix="write for example Sequential(Dense(10))",
-        )
-    for number, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise ArgumentError(
-                f"layer {number} is not a layer.",
-                happened=f"it is {layer!r:.80}",
-                needed="a layer such as Dense(10)",
-                fix="call the class if its brackets are missing, and give layers only",
-            )
-    places: dict[int, int] = {}
-    for number, layer in enumerate(layers):
-        first = places.setdefault(id(layer), number)
-        if first != number:
-            raise ArgumentError(
-                f"layer {number}, {layer.describe()}, is the same object as layer {first}.",
-                happened="one layer was given twice",
-                needed="a layer of its own in each place",
-                fix=f"write {layer.describe()} a second time",
-            )
-
-
-def _check_values(
-    declared: Mapping[str, Parameter], values: Mapping[str, NDArray[Any]], dtype: str
-) -> None:
-    for name in [*declared, *values]:
-        array = values.get(name)
-        happened = ""
-        if name not in declared:
-            happened = "the network has no such parameter"
-        elif array is None:
-            happened = "it is missing"
-        elif array.shape != declared[name].shape or array.dtype != np.dtype(dtype):
-            happened = f"it is {array.dtype.name}{show_shape(array.shape)}"
-        if happened:
-            wanted = declared[name].shape if name in declared else None
-            raise ShapeError(
-                f"The parameter {name!r:.80} does not fit the network.",
-                happened=happened,
-                needed=f"{dtype}{show_shape(wanted)}" if wanted is not None else "no other names",
-                fix="take the arrays from a network of the same architecture",
-            )
+def _short(name: str) -> str:
+    """A parameter's name inside its layer."""
+    return name.split(".", 2)[2]

@@ -1,4 +1,4 @@
-"""Shapes of a stack of layers, found by tracing its forward pass; nothing is allocated.
+"""Shapes of a network, found by tracing each layer's forward pass; nothing is allocated.
 
 Every error names the layer, what it receives and from whom.
 """
@@ -6,39 +6,24 @@ Every error names the layer, what it receives and from whom.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from ranvier.foundation.errors import DTypeError, RanvierError, ShapeError, TraceError
-from ranvier.foundation.shapes import Extent, N, show_shape
-from ranvier.layers import Context, Layer, Parameter
+from ranvier.foundation.errors import RanvierError, ShapeError
+from ranvier.foundation.shapes import N, show_shape
+from ranvier.layers import Layer
 from ranvier.layers.base import IN_FRONT
-from ranvier.ops.value import Value, input_value
-
-
-@dataclass(frozen=True)
-class LayerShapes:
-    """What one layer reads, gives and holds.
-
-    Attributes:
-        input_shape: of one example, without the batch axis.
-        output_shape: of one example, without the batch axis.
-        parameters: what the layer declared, by short name.
-    """
-
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    parameters: dict[str, Parameter]
+from ranvier.layers.shapes import LayerShapes, RowShape, shapes_of
+from ranvier.networks.wiring import Call, Wiring
 
 
 def infer_shapes(
-    layers: Sequence[Layer], input_shape: tuple[int, ...], dtype: str
+    layers: Sequence[Layer], wiring: Wiring, inputs: Sequence[RowShape], dtype: str
 ) -> tuple[LayerShapes, ...]:
-    """The shapes of every layer for inputs of a shape.
+    """The shapes of every call of a layer.
 
     Args:
-        layers: in their order.
-        input_shape: of one example, without the batch axis.
+        layers: by number.
+        wiring: their calls.
+        inputs: of one example of each input, without the batch axis.
         dtype: of the network.
 
     Raises:
@@ -47,63 +32,57 @@ def infer_shapes(
         TraceError: if a layer's forward pass is not written in operations.
     """
     found: list[LayerShapes] = []
-    shape = input_shape
-    for number, layer in enumerate(layers):
+    shapes: dict[int, RowShape] = dict(enumerate(inputs))
+    first: dict[int, LayerShapes] = {}
+    for call in wiring.calls:
+        layer, read = layers[call.layer], tuple(shapes[value] for value in call.reads)
         try:
-            parameters = layer.declare(shape)
-            output = _output_shape(layer, shape, parameters, dtype)
+            one = shapes_of(layer, read, dtype)
         except RanvierError as error:
-            raise _placed(error, layers, number, shape) from error
-        found.append(LayerShapes(shape, output, parameters))
-        shape = output
+            raise _placed(error, layers, wiring, call, read) from error
+        if len(call.gives) != len(one.output_shapes):
+            raise ShapeError(
+                f"layer {call.layer}, {layer.describe()}, gives another number of values.",
+                happened=f"it gives {len(one.output_shapes)}",
+                needed=f"{len(call.gives)}, as the network was described",
+                fix="take the description from a network of the same layers",
+            )
+        _check_shared(layer, call.layer, first.setdefault(call.layer, one), one)
+        shapes.update(zip(call.gives, one.output_shapes, strict=True))
+        found.append(one)
     return tuple(found)
 
 
-def _output_shape(
-    layer: Layer, shape: tuple[int, ...], parameters: dict[str, Parameter], dtype: str
-) -> tuple[int, ...]:
-    context = Context(
-        training=True,
-        seed=input_value("seed", (), "int64"),
-        step=input_value("step", (), "int64"),
-        dtype=dtype,
-    )
-    x = input_value("x", (N, *shape), dtype)
-    leaves = {name: input_value(name, p.shape, dtype) for name, p in parameters.items()}
-    result: Any = layer.forward(x, leaves, context)
-    if not isinstance(result, Value):
-        raise TraceError(
-            f"{layer.describe()} gives something else than a value.",
-            happened=f"its forward pass returned a {type(result).__name__}",
-            needed="what operations of ranvier.ops gave",
-            fix="write the forward pass in ranvier.ops, and return its result",
-        )
-    if result.dtype != dtype:
-        raise DTypeError(
-            f"{layer.describe()} gives numbers of another dtype than the network's.",
-            happened=f"it gives {result.dtype}",
-            needed=dtype,
-            fix="end its forward pass with ops.cast(result, context.dtype)",
-        )
-    lengths = tuple(d for d in result.shape[1:] if not isinstance(d, Extent))
-    if result.shape[:1] != (N,) or len(lengths) != len(result.shape) - 1:
-        raise ShapeError(
-            f"{layer.describe()} loses the batch axis.",
-            happened=f"from {show_shape(x.shape)} it makes {show_shape(result.shape)}",
-            needed="(N, ...): one result for each example, of known lengths",
-            fix="keep axis 0 in the layer's forward pass",
-        )
-    return lengths
+def _check_shared(layer: Layer, number: int, first: LayerShapes, again: LayerShapes) -> None:
+    """A layer used twice has one set of parameters, so both uses must ask for the same."""
+    for name, parameter in again.parameters.items():
+        if name not in first.parameters or first.parameters[name].shape != parameter.shape:
+            raise ShapeError(
+                f"layer {number}, {layer.describe()}, is shared by inputs of different shapes.",
+                happened=f"for {show_shape((N, *again.input_shape))} its {name} has shape "
+                f"{show_shape(parameter.shape)}, for {show_shape((N, *first.input_shape))} not",
+                needed="the same shape in each place where the layer is used",
+                fix=f"write {layer.describe()} a second time, or bring the inputs into one shape",
+            )
 
 
 def _placed(
-    error: RanvierError, layers: Sequence[Layer], number: int, shape: tuple[int, ...]
+    error: RanvierError,
+    layers: Sequence[Layer],
+    wiring: Wiring,
+    call: Call,
+    read: Sequence[RowShape],
 ) -> RanvierError:
     """The same error with the layer's number, what it receives and from whom."""
-    layer = layers[number]
-    source = f"layer {number - 1}, {layers[number - 1].describe()}" if number else "the data"
-    receives = f"it receives {show_shape((N, *shape))} from {source}"
-    place = f"between layer {number - 1} and layer {number}" if number else "in front of layer 0"
+    number, layer = call.layer, layers[call.layer]
+    receives = "it receives " + "; ".join(
+        f"{show_shape((N, *shape))} from {_source(layers, wiring, value)}"
+        for shape, value in zip(read, call.reads, strict=True)
+    )
+    place = "in front of layer 0"
+    before = wiring.source(call.reads[0])
+    if before is not None:
+        place = f"between layer {wiring.calls[before].layer} and layer {number}"
     own = error.headline.removeprefix(layer.describe()).strip()
     happened = receives
     if not isinstance(error, ShapeError) or own != "cannot read its input.":
@@ -116,3 +95,13 @@ def _placed(
         needed=error.needed,
         fix=error.fix.replace(IN_FRONT, place),
     )
+
+
+def _source(layers: Sequence[Layer], wiring: Wiring, value: int) -> str:
+    place = wiring.source(value)
+    if place is not None:
+        number = wiring.calls[place].layer
+        return f"layer {number}, {layers[number].describe()}"
+    if len(wiring.inputs) == 1:
+        return "the data"
+    return f"the input {wiring.inputs[value]!r}"

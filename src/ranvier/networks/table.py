@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ranvier.foundation.shapes import N, show_shape
+from ranvier.layers import Layer
+from ranvier.layers.shapes import LayerShapes
+from ranvier.networks.wiring import Wiring
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,7 @@ class LayerRow:
         parameters: how many numbers it holds.
         trainable: whether they are trained.
         flops: floating-point operations of a forward pass of one example.
+        reads: what it reads in each place where it is used, such as "2", a layer's number, or "input 'a'".
     """
 
     number: int
@@ -24,3 +32,39 @@ class LayerRow:
     parameters: int
     trainable: bool
     flops: int
+    reads: tuple[str, ...] = ()
+
+
+def layer_rows(
+    layers: Sequence[Layer], wiring: Wiring, shapes: Sequence[LayerShapes]
+) -> list[LayerRow]:
+    """One row a layer; a shared layer counts its operations in each place.
+
+    Args:
+        layers, wiring, shapes: of a network; shapes are those of each call.
+    """
+    rows: dict[int, LayerRow] = {}
+    for call, one in zip(wiring.calls, shapes, strict=True):
+        layer = layers[call.layer]
+        flops = layer.flops(one.input_shape, one.output_shape)
+        reads = " and ".join(_source(wiring, value) for value in call.reads)
+        known = rows.get(call.layer)
+        if known is not None:
+            both = (*known.reads, reads)
+            rows[call.layer] = replace(known, flops=known.flops + flops, reads=both)
+            continue
+        rows[call.layer] = LayerRow(
+            call.layer,
+            layer.describe(),
+            show_shape((N, *one.output_shape)),
+            sum(math.prod(parameter.shape) for parameter in one.parameters.values()),
+            layer.trainable,
+            flops,
+            (reads,),
+        )
+    return [rows[number] for number in sorted(rows)]
+
+
+def _source(wiring: Wiring, value: int) -> str:
+    place = wiring.source(value)
+    return f"input {wiring.inputs[value]!r}" if place is None else str(wiring.calls[place].layer)

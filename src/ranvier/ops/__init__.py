@@ -12,6 +12,7 @@ from ranvier.ops.activations import (
     mish,
     selu,
     silu,
+    sine,
     softplus,
     softsign,
 )
@@ -35,6 +36,7 @@ from ranvier.ops.elementwise import (
     absolute,
     add,
     cast,
+    cos,
     divide,
     equal,
     erf,
@@ -49,12 +51,14 @@ from ranvier.ops.elementwise import (
     minimum,
     multiply,
     negative,
+    sin,
     sqrt,
     stop_gradient,
     subtract,
     tanh,
     where,
 )
+from ranvier.ops.indexing import scatter_add, take
 from ranvier.ops.leaves import iota, random_uniform
 from ranvier.ops.reduce import length, max, mean, min, sum
 from ranvier.ops.scan import scan
@@ -76,6 +80,7 @@ __all__ = [
     "categorical_cross_entropy",
     "concatenate",
     "contract",
+    "cos",
     "divide",
     "elu",
     "equal",
@@ -113,9 +118,12 @@ __all__ = [
     "relu",
     "reshape",
     "scan",
+    "scatter_add",
     "selu",
     "sigmoid",
     "silu",
+    "sin",
+    "sine",
     "slice_axis",
     "softsign",
     "softmax",
@@ -125,6 +133,7 @@ __all__ = [
     "stop_gradient",
     "subtract",
     "sum",
+    "take",
     "tanh",
     "transpose",
     "where",

@@ -22,6 +22,7 @@ from ranvier.ops.elementwise import (
     maximum,
     minimum,
     multiply,
+    sin,
     subtract,
     tanh,
     where,
@@ -264,3 +265,20 @@ def logarithm(x: Tensor) -> Any:
     """
     size = _log_one_plus(absolute(x))
     return where(less(x, 0.0), -size, size)
+
+
+def sine(x: Tensor) -> Any:
+    """sin(x), for networks that learn waves; its gradient is cos(x).
+
+    Sitzmann, Martel, Bergman, Lindell and Wetzstein, "Implicit neural representations with periodic
+    activation functions", NeurIPS 2020; their factor on x belongs into the first weights.
+
+    **Shapes**: ``x: any -> the same``
+
+    Example:
+        >>> import numpy as np
+        >>> from ranvier import ops
+        >>> ops.sine(np.array([0.0, np.pi / 2])).tolist()
+        [0.0, 1.0]
+    """
+    return sin(x)

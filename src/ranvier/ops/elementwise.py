@@ -100,6 +100,8 @@ _row("log", np.log, lambda d, y, x: (d / x,), floats_only=True, domain=(0.2, 4.0
 _row("tanh", np.tanh, lambda d, y, x: (d * (1.0 - y * y),), floats_only=True)
 _row("erf", _erf, lambda d, y, x: (d * (TWO_OVER_SQRT_PI * exp(-(x * x))),), floats_only=True)
 _row("sqrt", np.sqrt, lambda d, y, x: (d / (y + y),), floats_only=True, domain=(0.2, 4.0))
+_row("sin", np.sin, lambda d, y, x: (d * cos(x),), floats_only=True)
+_row("cos", np.cos, lambda d, y, x: (-(d * sin(x)),), floats_only=True)
 _row("floor", np.floor, lambda d, y, x: (None,), floats_only=True, domain=(0.1, 0.9))
 _row("maximum", np.maximum, lambda d, y, a, b: (where(a < b, 0.0, d), where(a < b, d, 0.0)))
 _row("minimum", np.minimum, lambda d, y, a, b: (where(b < a, 0.0, d), where(b < a, d, 0.0)))
@@ -228,6 +230,33 @@ def erf(x: Tensor) -> Any:
 def sqrt(x: Tensor) -> Any:
     """Square root; NaN below 0."""
     return apply("sqrt", [_float_operand(x)])
+
+
+def sin(x: Tensor) -> Any:
+    """The sine of an angle in radians; NaN of an infinity.
+
+    Natively at most 4 ulp off up to ``abs(x) = 1e5``; from 2.2e15 on, where neighbouring numbers
+    are further apart than a quarter turn, some number from -1 to 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from ranvier import ops
+        >>> ops.sin(np.array([0.0, np.pi / 2])).tolist()
+        [0.0, 1.0]
+    """
+    return apply("sin", [_float_operand(x)])
+
+
+def cos(x: Tensor) -> Any:
+    """The cosine of an angle in radians; NaN of an infinity. Its bounds are those of :func:`sin`.
+
+    Example:
+        >>> import numpy as np
+        >>> from ranvier import ops
+        >>> ops.cos(np.array([0.0, np.pi])).tolist()
+        [1.0, -1.0]
+    """
+    return apply("cos", [_float_operand(x)])
 
 
 def floor(x: Tensor) -> Any:

@@ -113,6 +113,22 @@ class Value:
         axes = ((self.ndim - 1,), (max(0, shape_of(other).__len__() - 2),))
         return apply("contract", [self, other], contracting=axes, batch=((), ()))
 
+    def __pow__(self, exponent: Tensor) -> Any:
+        if isinstance(exponent, bool) or not isinstance(exponent, int) or exponent < 1:
+            raise TraceError(
+                "Values are raised to whole powers only.",
+                happened=f"{self!r} was raised to the power {exponent!r:.80}",
+                needed="a Python integer of at least 1",
+                fix="write ops.sqrt(x), 1.0 / x, or ops.exp(p * ops.log(x)) for an x above 0",
+            )
+        # By squaring: x ** 5 is ((x * x) * (x * x)) * x.
+        half = self if exponent < 4 else self ** (exponent // 2)
+        if exponent == 1:
+            return self
+        squared = binary("multiply", half, half)
+        odd = exponent % 2 == 1
+        return binary("multiply", squared, self) if odd else squared
+
     def _no_number(self, wanted: str, instead: str) -> NoReturn:
         raise TraceError(
             f"A traced value has no {wanted} yet.",
@@ -168,8 +184,8 @@ class Primitive:
 
     Attributes:
         name: its name in graphs.
-        kind: how engines lower it: "elementwise", "view", "reduce", "contract", "leaf", "random",
-            "structural".
+        kind: how engines lower it: "elementwise", "view", "reduce", "contract", "take", "scatter",
+            "leaf", "random", "structural".
         rule: its shape and dtype rule.
         meaning: its definition on NumPy arrays.
         gradient: its gradient, written in operations; None where it has none.

@@ -5,12 +5,14 @@ Most cost nothing when compiled: they become index expressions of whoever reads 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ranvier.foundation.errors import ShapeError
+from ranvier.foundation.dtypes import promote
+from ranvier.foundation.errors import ArgumentError, ShapeError
 from ranvier.foundation.shapes import Extent, Shape, show_shape, split_extents
 from ranvier.ops.reduce import sum as sum_over
 from ranvier.ops.value import (
@@ -21,6 +23,7 @@ from ranvier.ops.value import (
     Value,
     apply,
     broadcast_to,
+    dtype_of,
     law_broken,
     primitive,
     shape_of,
@@ -197,7 +200,16 @@ primitive(Primitive("slice", "view", _slice_rule, _slice_meaning, _slice_gradien
 
 
 def slice_axis(x: Tensor, axis: int, start: int, stop: int) -> Any:
-    """Elements ``start`` to ``stop`` (exclusive) along one axis."""
+    """Elements ``start`` to ``stop`` (exclusive) along one axis of known length.
+
+    Its gradient is :func:`pad`.
+
+    Example:
+        >>> import numpy as np
+        >>> from ranvier import ops
+        >>> ops.slice_axis(np.arange(5.0), 0, 1, 3).tolist()
+        [1.0, 2.0]
+    """
     axis = axis % max(1, len(shape_of(x)))
     return apply("slice", [x], axis=axis, start=start, stop=stop)
 
@@ -226,11 +238,20 @@ def _pad_gradient(tools: GradientTools, node: Value, d: Value) -> Sequence[Any]:
     return (slice_axis(d, axis, start, start + node.inputs[0].shape[axis]),)
 
 
-primitive(Primitive("pad", "meaning", _pad_rule, _pad_meaning, _pad_gradient))
+primitive(Primitive("pad", "join", _pad_rule, _pad_meaning, _pad_gradient))
 
 
 def pad(x: Tensor, axis: int, before: int, after: int) -> Any:
-    """x with zeros before and after along one axis."""
+    """x with zeros before and after along one axis of known length.
+
+    Its gradient is :func:`slice_axis`.
+
+    Example:
+        >>> import numpy as np
+        >>> from ranvier import ops
+        >>> ops.pad(np.ones(2), 0, 1, 2).tolist()
+        [0.0, 1.0, 1.0, 0.0, 0.0]
+    """
     axis = axis % max(1, len(shape_of(x)))
     return apply("pad", [x], axis=axis, before=before, after=after)
 
@@ -270,7 +291,7 @@ def _concatenate_gradient(tools: GradientTools, node: Value, d: Value) -> Sequen
 primitive(
     Primitive(
         "concatenate",
-        "meaning",
+        "join",
         _concatenate_rule,
         lambda arrays, attributes: np.concatenate(arrays, attributes["axis"]),
         _concatenate_gradient,
@@ -279,5 +300,32 @@ primitive(
 
 
 def concatenate(values: Sequence[Tensor], axis: int = -1) -> Any:
-    """Values joined along one axis."""
-    return apply("concatenate", list(values), axis=axis % max(1, len(shape_of(values[0]))))
+    """Values joined along one axis; dtypes that differ become the wider one.
+
+    **Shapes**: ``(..., F_1, ...), (..., F_2, ...), ... -> (..., F_1 + F_2 + ..., ...)``
+
+    Args:
+        values: at least one; all other axes have equal lengths.
+        axis: of known length in every value, so not the rows of a batch.
+
+    Raises:
+        ArgumentError: if there is no value.
+        ShapeError: if other axes differ, or the axis is symbolic.
+
+    Example:
+        >>> import numpy as np
+        >>> from ranvier import ops
+        >>> ops.concatenate([np.zeros((1, 2)), np.ones((1, 1))]).tolist()
+        [[0.0, 0.0, 1.0]]
+    """
+    parts = list(values)
+    if not parts:
+        raise ArgumentError(
+            "concatenate has nothing to join.",
+            happened="the list of values is empty",
+            needed="at least one value",
+            fix="leave the call out where there is none",
+        )
+    dtype = functools.reduce(promote, map(dtype_of, parts))
+    parts = [x if dtype_of(x) == dtype else apply("cast", [x], dtype=dtype) for x in parts]
+    return apply("concatenate", parts, axis=axis % max(1, len(shape_of(parts[0]))))

@@ -10,6 +10,7 @@ from ranvier.layers.arguments import number
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
+from ranvier.optimizers.schedules import Schedule, rate_from
 
 
 @OPTIMIZERS.register("adadelta")
@@ -24,7 +25,7 @@ class AdaDelta(Optimizer):
     **Shapes**: ``w, g, u, v: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         rho: the part of both running means that stays, at least 0 and at most 1.
         epsilon: added inside both roots, above 0: without it the first step would be 0.
 
@@ -43,11 +44,11 @@ class AdaDelta(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 1.0,
+        learning_rate: float | Schedule = 1.0,
         rho: float = 0.9,
         epsilon: float = 1e-6,
     ) -> None:
-        self.learning_rate = number("AdaDelta", "learning_rate", learning_rate, 0.0)
+        self.learning_rate = rate_from("AdaDelta", learning_rate)
         self.rho = number("AdaDelta", "rho", rho, 0.0, 1.0)
         self.epsilon = number("AdaDelta", "epsilon", epsilon, 0.0, above_low=True)
 

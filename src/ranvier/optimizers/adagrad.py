@@ -10,6 +10,7 @@ from ranvier.layers.arguments import number
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
+from ranvier.optimizers.schedules import Schedule, rate_from
 
 
 @OPTIMIZERS.register("adagrad")
@@ -24,7 +25,7 @@ class AdaGrad(Optimizer):
     **Shapes**: ``w, g, sum: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         epsilon: added to the root, at least 0.
 
     Raises:
@@ -42,10 +43,10 @@ class AdaGrad(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 1e-2,
+        learning_rate: float | Schedule = 1e-2,
         epsilon: float = 1e-10,
     ) -> None:
-        self.learning_rate = number("AdaGrad", "learning_rate", learning_rate, 0.0)
+        self.learning_rate = rate_from("AdaGrad", learning_rate)
         self.epsilon = number("AdaGrad", "epsilon", epsilon, 0.0)
 
     def state(self, shape: tuple[int, ...], dtype: str) -> dict[str, float]:

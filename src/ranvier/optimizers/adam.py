@@ -11,6 +11,7 @@ from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
 from ranvier.optimizers.moments import bias_correction, two_betas
+from ranvier.optimizers.schedules import Schedule, rate_from
 
 
 @OPTIMIZERS.register("adam")
@@ -28,7 +29,7 @@ class Adam(Optimizer):
     **Shapes**: ``w, g, m, v, largest v: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         betas: b1 and b2, at least 0 and below 1: what stays of each moment from step to step.
         epsilon: added to the root, at least 0.
         weight_decay: the part of w that is added to its gradient, at least 0.
@@ -49,14 +50,14 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 1e-3,
+        learning_rate: float | Schedule = 1e-3,
         betas: Sequence[float] = (0.9, 0.999),
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         amsgrad: bool = False,
     ) -> None:
         place = type(self).__name__
-        self.learning_rate = number(place, "learning_rate", learning_rate, 0.0)
+        self.learning_rate = rate_from(place, learning_rate)
         self.betas = two_betas(place, betas)
         self.epsilon = number(place, "epsilon", epsilon, 0.0)
         self.weight_decay = number(place, "weight_decay", weight_decay, 0.0)

@@ -11,6 +11,7 @@ from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
 from ranvier.optimizers.moments import bias_correction, two_betas
+from ranvier.optimizers.schedules import Schedule, rate_from
 
 
 @OPTIMIZERS.register("adamax")
@@ -25,7 +26,7 @@ class Adamax(Optimizer):
     **Shapes**: ``w, g, m, u: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         betas: b1 and b2, at least 0 and below 1: what stays of each number from step to step.
         epsilon: added to the size of each gradient, at least 0.
 
@@ -44,11 +45,11 @@ class Adamax(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 2e-3,
+        learning_rate: float | Schedule = 2e-3,
         betas: Sequence[float] = (0.9, 0.999),
         epsilon: float = 1e-8,
     ) -> None:
-        self.learning_rate = number("Adamax", "learning_rate", learning_rate, 0.0)
+        self.learning_rate = rate_from("Adamax", learning_rate)
         self.betas = two_betas("Adamax", betas)
         self.epsilon = number("Adamax", "epsilon", epsilon, 0.0)
 

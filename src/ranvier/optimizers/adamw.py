@@ -9,6 +9,7 @@ from ranvier.ops import Tensor
 from ranvier.optimizers.adam import Adam
 from ranvier.optimizers.base import OPTIMIZERS
 from ranvier.optimizers.moments import shrunk
+from ranvier.optimizers.schedules import Schedule
 
 
 @OPTIMIZERS.register("adamw")
@@ -23,7 +24,7 @@ class AdamW(Adam):
     **Shapes**: ``w, g and the state of Adam: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         betas: b1 and b2, at least 0 and below 1: what stays of each moment from step to step.
         epsilon: added to the root, at least 0.
         weight_decay: the part of w that goes with each step of rate 1, at least 0.
@@ -44,7 +45,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: float = 1e-3,
+        learning_rate: float | Schedule = 1e-3,
         betas: Sequence[float] = (0.9, 0.999),
         epsilon: float = 1e-8,
         weight_decay: float = 1e-2,

@@ -11,6 +11,7 @@ from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
 from ranvier.optimizers.moments import shrunk, two_betas
+from ranvier.optimizers.schedules import Schedule, rate_from
 
 
 @OPTIMIZERS.register("lion")
@@ -26,7 +27,7 @@ class Lion(Optimizer):
     **Shapes**: ``w, g, m: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         betas: b1 and b2, at least 0 and below 1: what the past counts for in the direction, and
             what stays of it.
         weight_decay: the part of w that goes with each step of rate 1, at least 0.
@@ -46,11 +47,11 @@ class Lion(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 1e-4,
+        learning_rate: float | Schedule = 1e-4,
         betas: Sequence[float] = (0.9, 0.99),
         weight_decay: float = 0.0,
     ) -> None:
-        self.learning_rate = number("Lion", "learning_rate", learning_rate, 0.0)
+        self.learning_rate = rate_from("Lion", learning_rate)
         self.betas = two_betas("Lion", betas)
         self.weight_decay = number("Lion", "weight_decay", weight_decay, 0.0)
 

@@ -12,6 +12,7 @@ from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
 from ranvier.optimizers.moments import bias_correction, two_betas
+from ranvier.optimizers.schedules import Schedule, rate_from
 
 
 @OPTIMIZERS.register("nadam")
@@ -31,7 +32,7 @@ class NAdam(Optimizer):
     **Shapes**: ``w, g, m, v, p: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         betas: b1 and b2, at least 0 and below 1: what stays of each moment from step to step.
         epsilon: added to the root, at least 0.
         momentum_decay: how soon the momentum nears b1, at least 0.
@@ -51,12 +52,12 @@ class NAdam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 2e-3,
+        learning_rate: float | Schedule = 2e-3,
         betas: Sequence[float] = (0.9, 0.999),
         epsilon: float = 1e-8,
         momentum_decay: float = 4e-3,
     ) -> None:
-        self.learning_rate = number("NAdam", "learning_rate", learning_rate, 0.0)
+        self.learning_rate = rate_from("NAdam", learning_rate)
         self.betas = two_betas("NAdam", betas)
         self.epsilon = number("NAdam", "epsilon", epsilon, 0.0)
         self.momentum_decay = number("NAdam", "momentum_decay", momentum_decay, 0.0)

@@ -10,6 +10,7 @@ from ranvier.layers.arguments import flag, number
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
+from ranvier.optimizers.schedules import Schedule, rate_from
 
 
 @OPTIMIZERS.register("rmsprop")
@@ -27,7 +28,7 @@ class RMSprop(Optimizer):
     **Shapes**: ``w, g, v, b, m: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         alpha: the part of the running means that stays, at least 0 and below 1.
         epsilon: added to the root, at least 0.
         momentum: the part of the buffer of steps that stays, at least 0 and below 1.
@@ -48,13 +49,13 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 1e-2,
+        learning_rate: float | Schedule = 1e-2,
         alpha: float = 0.99,
         epsilon: float = 1e-8,
         momentum: float = 0.0,
         centered: bool = False,
     ) -> None:
-        self.learning_rate = number("RMSprop", "learning_rate", learning_rate, 0.0)
+        self.learning_rate = rate_from("RMSprop", learning_rate)
         self.alpha = number("RMSprop", "alpha", alpha, 0.0, 1.0, below_high=True)
         self.epsilon = number("RMSprop", "epsilon", epsilon, 0.0)
         self.momentum = number("RMSprop", "momentum", momentum, 0.0, 1.0, below_high=True)

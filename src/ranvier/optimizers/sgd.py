@@ -11,6 +11,7 @@ from ranvier.layers.arguments import flag, number
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
+from ranvier.optimizers.schedules import Schedule, rate_from
 
 
 @OPTIMIZERS.register("sgd")
@@ -29,7 +30,7 @@ class SGD(Optimizer):
     **Shapes**: ``w, g, buffer: the parameter's``
 
     Args:
-        learning_rate: the rate per step, at least 0.
+        learning_rate: the rate per step, at least 0, or a schedule.
         momentum: the part of the buffer that stays, at least 0 and below 1.
         nesterov: look one step of the buffer ahead; needs a momentum above 0.
         weight_decay: the part of w that is added to its gradient, at least 0.
@@ -48,12 +49,12 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: float | Schedule = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        self.learning_rate = number("SGD", "learning_rate", learning_rate, 0.0)
+        self.learning_rate = rate_from("SGD", learning_rate)
         self.momentum = number("SGD", "momentum", momentum, 0.0, 1.0, below_high=True)
         self.nesterov = flag("SGD", "nesterov", nesterov)
         self.weight_decay = number("SGD", "weight_decay", weight_decay, 0.0)

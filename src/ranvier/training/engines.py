@@ -5,12 +5,14 @@ Both read and leave the same control block, so that the program around them cann
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.backends.control import Control
+from ranvier.training.rules import EPOCH
 
 Array = NDArray[Any]
 
@@ -26,6 +28,9 @@ class Engine(Protocol):
     def view(self, name: str) -> Array:
         """A parameter or state as it is now."""
 
+    def loss(self) -> float:
+        """The loss of the last step's batch."""
+
     def run(self) -> None:
         """Go on from the control block's position until it says why it stopped."""
 
@@ -34,6 +39,23 @@ class Engine(Protocol):
 
     def best(self) -> Mapping[str, Array]:
         """The parameters that were kept."""
+
+
+def scalars_now(control: Control, numbers: Sequence[str]) -> dict[str, Any]:
+    """The scalars that the next step reads, by input name.
+
+    Args:
+        control: where the run is.
+        numbers: names of the numbers that the host gives the update, in order.
+    """
+    return {
+        "control.step_real": np.float64(control["step"] + 1),
+        "control.step_number": np.int64(control["step"]),
+        "control.seed": np.int64(control["seed"]),
+        "control.rate": np.float64(control["learning_rate"]),
+        EPOCH: np.float64(control["epoch"]),
+        **dict(zip(numbers, control.numbers(), strict=True)),
+    }
 
 
 def batch_bounds(rows: int, size: int) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from ranvier.foundation.errors import TrainingError
 from ranvier.foundation.shapes import Extent
 from ranvier.ops.graph import Graph, evaluate, topological
 from ranvier.ops.value import Value
+from ranvier.optimizers import Optimizer, ParameterGroups, optimizers_of
 from ranvier.training.graphs import Recipe
 
 
@@ -41,7 +42,7 @@ def failure_of(graph: Graph, recipe: Recipe, inputs: Mapping[str, Any], step: in
         f"Training stopped at step {step + 1}: the loss is not a finite number.",
         happened=f"{where}; the largest weight is {weights:.3g}; {likely}",
         needed="finite numbers everywhere",
-        fix=f"use a smaller learning rate (it is {recipe.optimizer.learning_rate:g}), scale the "
+        fix=f"use a smaller learning rate (it is {_rates(recipe.optimizer)}), scale the "
         "inputs to mean 0 and deviation 1, or train in float64; the model keeps its last weights",
     )
 
@@ -57,6 +58,12 @@ def _first_bad(graph: Graph, inputs: Mapping[str, Any]) -> tuple[Value | None, A
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             return node, array
     return None, None
+
+
+def _rates(optimizer: Optimizer | ParameterGroups) -> str:
+    """The learning rate or rates, as text."""
+    rates = [one.learning_rate for one in optimizers_of(optimizer)]
+    return " and ".join(f"{r:g}" if isinstance(r, int | float) else repr(r) for r in rates)
 
 
 def _likely(node: Value, inputs: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ from ranvier.metrics import Metric
 from ranvier.networks.network import Network
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import Value, input_value
-from ranvier.optimizers import Optimizer
-from ranvier.training.updates import updated
+from ranvier.optimizers import Optimizer, ParameterGroups
+from ranvier.training.rules import EPOCH, UpdateRules, host_numbers, is_scheduled
+from ranvier.training.statistics import finish_graph, statistics_of
+from ranvier.training.updates import average_name, updated
 
 #: Scalars that a step reads, with their dtypes; the loops around it set them.
 SCALARS = {
@@ -28,6 +30,11 @@ SCALARS = {
     "control.rate": "float64",
 }
 X, TARGETS, WEIGHTS = "data.x", "data.targets", "data.weights"
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """The names of inputs of one kind: ``data.x``; of several, ``data.x.0``, ``data.x.1``."""
+    return [name] if count == 1 else [f"{name}.{number}" for number in range(count)]
 
 
 @dataclass(frozen=True)
@@ -44,36 +51,54 @@ class StepGraph:
 
     Attributes:
         graph: inputs are parameters, optimizer state, scalars, data; outputs are the loss, the
-            metrics' sums and counts, and the updates.
+            metrics' statistics, and the updates.
         updates: from the place of an output to the input that it replaces.
         data: names of the data inputs in order.
-        terms: how many outputs after the loss are metrics' terms.
+        statistics: how many outputs after the loss are metrics' statistics.
+        finish: the metrics at the end of an epoch, from the sums of all statistics.
         state: first numbers of the optimizer's state, by input name.
+        averages: from a parameter to the input with its running average, if there is one.
+        numbers: scalars that the host gives the update, in order.
     """
 
     graph: Graph
     updates: dict[int, str]
     data: tuple[str, ...]
-    terms: int
+    statistics: int
+    finish: Graph
     state: dict[str, float]
+    averages: dict[str, str] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained and how: everything that the graphs are made from."""
+    """What is trained and how: everything that the graphs are made from.
+
+    Attributes:
+        network: whose parameters are trained.
+        losses, metrics, targets, loss_weights: of each output of the network.
+        optimizer: of the parameters.
+        x: of each input of the network.
+        weighted: whether rows have weights.
+        rules: what is done to gradients and weights beside the optimizer's update.
+    """
 
     network: Network
-    loss: Loss
-    optimizer: Optimizer
-    metrics: tuple[Metric, ...]
-    x: DataSpec
-    targets: DataSpec
+    losses: tuple[Loss, ...]
+    optimizer: Optimizer | ParameterGroups
+    metrics: tuple[tuple[Metric, ...], ...]
+    x: tuple[DataSpec, ...]
+    targets: tuple[DataSpec, ...]
     weighted: bool
+    loss_weights: tuple[float, ...] = (1.0,)
+    rules: UpdateRules = field(default_factory=UpdateRules)
 
     @property
-    def logits(self) -> bool:
-        """Whether the loss reads what goes into the last activation."""
-        return self.loss.takes_logits(self.network.last_activation)
+    def logits(self) -> tuple[bool, ...]:
+        """Whether the loss of each output reads what goes into its last activation."""
+        pairs = zip(self.losses, self.network.last_activations, strict=True)
+        return tuple(loss.takes_logits(activation) for loss, activation in pairs)
 
 
 def _parameters(network: Network) -> dict[str, Value]:
@@ -84,80 +109,127 @@ def _parameters(network: Network) -> dict[str, Value]:
 
 
 def _data(recipe: Recipe) -> dict[str, Value]:
-    found = {
-        X: input_value(X, (N, *recipe.x.shape), recipe.x.dtype),
-        TARGETS: input_value(TARGETS, (N, *recipe.targets.shape), recipe.targets.dtype),
+    specs = {
+        **dict(zip(numbered(X, len(recipe.x)), recipe.x, strict=True)),
+        **dict(zip(numbered(TARGETS, len(recipe.targets)), recipe.targets, strict=True)),
     }
+    found = {n: input_value(n, (N, *spec.shape), spec.dtype) for n, spec in specs.items()}
     if recipe.weighted:
         found[WEIGHTS] = input_value(WEIGHTS, (N,), recipe.network.dtype)
     return found
 
 
-def _outputs(recipe: Recipe, parameters: Mapping[str, Value], x: Value, context: Context) -> Any:
-    return recipe.network.forward(x, parameters, context, logits=recipe.logits)
+def _outputs(
+    recipe: Recipe,
+    parameters: Mapping[str, Value],
+    data: Mapping[str, Value],
+    context: Context,
+) -> tuple[Any, ...]:
+    x = tuple(data[name] for name in numbered(X, len(recipe.x)))
+    found = recipe.network.forward(x, parameters, context, logits=recipe.logits)
+    return found if isinstance(found, tuple) else (found,)
 
 
-def _targets(recipe: Recipe, data: Mapping[str, Value]) -> Any:
-    targets = data[TARGETS]
-    if targets.dtype.startswith("float"):
-        return ops.cast(targets, recipe.network.dtype)
-    return targets
+def _targets(recipe: Recipe, data: Mapping[str, Value]) -> tuple[Any, ...]:
+    found = [data[name] for name in numbered(TARGETS, len(recipe.targets))]
+    dtype = recipe.network.dtype
+    return tuple(ops.cast(t, dtype) if t.dtype.startswith("float") else t for t in found)
 
 
-def _terms(recipe: Recipe, outputs: Value, targets: Value, weights: Value | None) -> list[Value]:
-    return [t for metric in recipe.metrics for t in metric.terms(outputs, targets, weights)]
+def _loss_rows(recipe: Recipe, outputs: Sequence[Any], targets: Sequence[Any]) -> Any:
+    """The loss of each row: of all outputs, each times its weight."""
+    total: Any = None
+    for loss, out, target, weight in zip(
+        recipe.losses, outputs, targets, recipe.loss_weights, strict=True
+    ):
+        rows = loss(out, target)
+        rows = rows if weight == 1.0 else rows * weight
+        total = rows if total is None else total + rows
+    return total
+
+
+def _statistics(
+    recipe: Recipe, outputs: Sequence[Value], targets: Sequence[Value], weights: Value | None
+) -> list[tuple[Value, ...]]:
+    """The statistics of each metric, output after output."""
+    return [
+        kept
+        for metrics, out, target in zip(recipe.metrics, outputs, targets, strict=True)
+        for kept in statistics_of(metrics, out, target, weights)
+    ]
 
 
 def step_graph(recipe: Recipe) -> StepGraph:
     """The graph of one training step."""
     network = recipe.network
     parameters, data = _parameters(network), _data(recipe)
-    scalars = {name: input_value(name, (), dtype) for name, dtype in SCALARS.items()}
+    numbers = tuple(host_numbers(recipe.optimizer, recipe.rules))
+    own = [*([EPOCH] if is_scheduled(recipe.optimizer) else []), *numbers]
+    dtypes = {**SCALARS, **dict.fromkeys(own, "float64")}
+    scalars = {name: input_value(name, (), dtype) for name, dtype in dtypes.items()}
     context = Context(True, scalars["control.seed"], scalars["control.step_number"], network.dtype)
-    outputs = _outputs(recipe, parameters, data[X], context)
+    outputs = _outputs(recipe, parameters, data, context)
     targets, weights = _targets(recipe, data), data.get(WEIGHTS)
-    rows = recipe.loss(outputs, targets)
+    rows = _loss_rows(recipe, outputs, targets)
     loss = ops.mean(rows if weights is None else rows * weights)
     penalty = network.penalty(parameters)
     if penalty is not None:
         loss = loss + penalty
     trained = network.trainable
     gradients = gradients_of(loss, [parameters[name] for name in trained])
-    results: list[Value] = [loss, *_terms(recipe, outputs, targets, weights)]
-    terms, replaced = len(results) - 1, {}
-    stage = updated(
-        recipe.optimizer, {name: parameters[name] for name in trained}, gradients, scalars
-    )
+    statistics = _statistics(recipe, outputs, targets, weights)
+    results: list[Value] = [loss, *(number for kept in statistics for number in kept)]
+    count, replaced = len(results) - 1, {}
+    weights_now = {name: parameters[name] for name in trained}
+    constraints = {name: network.declared[name].constraint for name in trained}
+    stage = updated(recipe.optimizer, weights_now, gradients, scalars, recipe.rules, constraints)
     # What layers keep by themselves, such as running statistics, changes with the same step.
     for target, value in {**stage.values, **context.assigned}.items():
         replaced[len(results)] = target
         results.append(value)
     inputs = [*parameters.values(), *stage.inputs.values(), *scalars.values(), *data.values()]
-    labels = ["loss", *(f"term{k}" for k in range(terms)), *(f"new {t}" for t in replaced.values())]
+    labels = ["loss", *(f"statistic{k}" for k in range(count))]
+    labels += [f"new {target}" for target in replaced.values()]
     graph = Graph(tuple(inputs), tuple(results), tuple(labels))
-    return StepGraph(graph, replaced, tuple(data), terms, stage.first)
+    metrics = [metric for own in recipe.metrics for metric in own]
+    finish = finish_graph(metrics, statistics)
+    return StepGraph(
+        graph, replaced, tuple(data), count, finish, stage.first, stage.averages, numbers
+    )
 
 
 def validation_graph(recipe: Recipe) -> Graph:
-    """Sums and counts of the loss and the metrics over one batch, layers not in training."""
+    """The loss's sum and rows and the metrics' statistics of one batch, layers not in training.
+
+    Where weights are averaged, it is the average that is validated.
+    """
     parameters = _parameters(recipe.network)
+    if recipe.rules.average is not None:
+        for name in recipe.network.trainable:
+            own = average_name(name)
+            parameters[name] = input_value(own, parameters[name].shape, recipe.network.dtype)
     data = _data(recipe)
     data.pop(WEIGHTS, None)
     context = Context(False, dtype=recipe.network.dtype)
-    outputs = _outputs(recipe, parameters, data[X], context)
+    outputs = _outputs(recipe, parameters, data, context)
     targets = _targets(recipe, data)
-    rows = recipe.loss(outputs, targets)
+    rows = _loss_rows(recipe, outputs, targets)
     count = ops.length(rows, 0, rows.dtype)
-    results = [ops.sum(rows), count, *_terms(recipe, outputs, targets, None)]
-    return Graph((*parameters.values(), *data.values()), tuple(results))
+    statistics = _statistics(recipe, outputs, targets, None)
+    results = (ops.sum(rows), count, *(number for kept in statistics for number in kept))
+    return Graph((*parameters.values(), *data.values()), results)
 
 
-def forward_graph(network: Network, x: DataSpec) -> Graph:
-    """The outputs of the last layer for a batch, layers not in training."""
+def forward_graph(network: Network, x: Sequence[DataSpec]) -> Graph:
+    """The outputs of the network for a batch, layers not in training."""
     parameters = _parameters(network)
-    leaf = input_value(X, (N, *x.shape), x.dtype)
-    outputs = network.forward(leaf, parameters, Context(False, dtype=network.dtype))
-    return Graph((*parameters.values(), leaf), (outputs,))
+    leaves = tuple(
+        input_value(name, (N, *spec.shape), spec.dtype)
+        for name, spec in zip(numbered(X, len(x)), x, strict=True)
+    )
+    found = network.forward(leaves, parameters, Context(False, dtype=network.dtype))
+    outputs = found if isinstance(found, tuple) else (found,)
+    return Graph((*parameters.values(), *leaves), outputs)
 
 
 def source_array(array: Any, dtype: str) -> np.ndarray[Any, Any]:
@@ -172,7 +244,15 @@ def source_array(array: Any, dtype: str) -> np.ndarray[Any, Any]:
     return rows if aligned else np.ascontiguousarray(rows)
 
 
-def names_of_columns(metrics: Sequence[Metric], validated: bool) -> tuple[str, ...]:
-    """The history's columns in order."""
-    names = ["loss", *(metric.name for metric in metrics)]
+def names_of_columns(
+    metrics: Sequence[Sequence[Metric]], outputs: Sequence[str], validated: bool
+) -> tuple[str, ...]:
+    """The history's columns in order.
+
+    With several outputs a metric's column starts with its output's name: ``"age_mae"``.
+    """
+    names = ["loss"]
+    for output, own in zip(outputs, metrics, strict=True):
+        start = f"{output}_" if len(outputs) > 1 else ""
+        names += [start + metric.name for metric in own]
     return (*names, *(f"val_{name}" for name in names)) if validated else tuple(names)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +16,16 @@ from ranvier.backends.native.driver import Place, TrainingDriver, TrainingLayout
 from ranvier.backends.native.expressions import ROWS_AHEAD
 from ranvier.backends.native.jit import compile_text
 from ranvier.backends.native.module import ModuleWriter
+from ranvier.backends.native.running_sums import Region
 from ranvier.backends.native.target import find_target
+from ranvier.compiler.groups import Buffer
 from ranvier.compiler.pipeline import Planned, Request, compile_plan
+from ranvier.compiler.plan import MemoryPlan
+from ranvier.foundation.shapes import known_shape
 from ranvier.ops.graph import Graph
 from ranvier.training.engines import Array
-from ranvier.training.graphs import SCALARS, StepGraph
+from ranvier.training.graphs import StepGraph
+from ranvier.training.rules import EPOCH
 
 
 class NativeEngine:
@@ -54,17 +61,25 @@ class NativeEngine:
                         start=self.step.memory.bytes, shared=self.buffers)
             )  # fmt: skip
         self.last = self.validation or self.step
-        self.layout = self._layout(step.terms)
-        self.control = Control(self.layout.sums)
+        self.finish: Planned | None = None
+        if step.finish.outputs:
+            self.finish = compile_plan(
+                Request(step.finish, frozenset(), {}, {}, panels, start=self.last.memory.bytes)
+            )
+        self.memory = self._memory()
+        self.layout = self._layout(step)
+        self.control = Control(self.layout.sums, len(step.numbers))
         writer = ModuleWriter(target)
         writer.add_program("step", self.step)
         if self.validation is not None:
             writer.add_program("evaluate", self.validation)
+        if self.finish is not None:
+            writer.add_program("finish", self.finish)
         driver = TrainingDriver(writer.declarations, target, self.layout)
         writer.function("train", driver.emit())
         self.code = compile_text(writer.text(), target)
         self._train = self.code.function("train", ctypes.c_void_p, ctypes.c_void_p)
-        self.arena = Arena(self.last.memory)
+        self.arena = Arena(self.memory)
         self._fill_constants()
         self._best: NDArray[np.uint8] | None = None
         self._numbers = np.zeros(max(capacity) + ROWS_AHEAD, np.int64)
@@ -81,31 +96,45 @@ class NativeEngine:
         pairs = [(a.ctypes.data, a.strides[0] // a.itemsize) for a in arrays]
         return np.array(pairs or [(0, 0)], np.int64).reshape(-1)
 
-    def _layout(self, terms: int) -> TrainingLayout:
-        outputs = [Place(b.offset, b.dtype) for b in self.step.fused.outputs[: terms + 1]]
+    def _memory(self) -> MemoryPlan:
+        """What lies in the one arena: the last program's buffers, and those of the metrics."""
+        plan = self.last.memory
+        if self.finish is None:
+            return plan
+        more = self.finish.memory
+        return replace(plan, bytes=more.bytes, buffers=(*plan.buffers, *more.buffers))
+
+    def _layout(self, step: StepGraph) -> TrainingLayout:
+        loss, *kept = self.step.fused.outputs[: step.statistics + 1]
         checked = self.validation.fused.outputs if self.validation is not None else []
+        finish = self.finish.fused if self.finish is not None else None
         first = self.buffers[self.parameter_names[0]] if self.parameter_names else None
         last = self.buffers[self.parameter_names[-1]] if self.parameter_names else None
         span = (0, 0)
         if first is not None and last is not None:
             span = (first.offset, last.offset + last.bytes({"N": 0}) - first.offset)
         return TrainingLayout(
-            outputs[0],
-            tuple(outputs[1:]),
-            tuple(Place(b.offset, b.dtype) for b in checked),
+            Place(loss.offset, loss.dtype),
+            tuple(_region(b) for b in kept),
+            tuple(_region(b) for b in checked),
+            finish.inputs["sums"].offset if finish is not None else 0,
+            tuple(Place(b.offset, b.dtype) for b in finish.outputs) if finish is not None else (),
             self._scalar("control.step_real"),
             self._scalar("control.step_number"),
             self._scalar("control.seed"),
             self._scalar("control.rate"),
             span,
+            self._scalar(EPOCH),
+            tuple(self._scalar(name) for name in step.numbers),
         )
 
     def _scalar(self, name: str) -> Place | None:
         """Where a step reads a scalar, if it does."""
-        return Place(self.buffers[name].offset, SCALARS[name]) if name in self.buffers else None
+        buffer = self.buffers.get(name)
+        return None if buffer is None else Place(buffer.offset, buffer.dtype)
 
     def _fill_constants(self) -> None:
-        for planned in (self.step, self.validation):
+        for planned in (self.step, self.validation, self.finish):
             if planned is not None:
                 for buffer, node in planned.fused.constants.values():
                     self.arena.view(buffer)[...] = node.attributes["value"]
@@ -118,6 +147,11 @@ class NativeEngine:
     def view(self, name: str) -> Array:
         """A parameter or state as it is now."""
         return self.arena.read(self.buffers[name])
+
+    def loss(self) -> float:
+        """The loss of the last step's batch."""
+        place = self.layout.loss
+        return float(np.frombuffer(self.arena.bytes, place.dtype, 1, place.offset)[0])
 
     def run(self) -> None:
         """Go on from the control block's position."""
@@ -138,3 +172,11 @@ class NativeEngine:
         found = {name: self.view(name) for name in self.parameter_names}
         self.arena.bytes[start : start + length] = now
         return found
+
+
+def _region(buffer: Buffer) -> Region:
+    """Where a value of known shape lies: a vector is one row, more axes are rows of the first."""
+    shape = known_shape(buffer.shape)
+    if len(shape) < 2:
+        return Region(buffer.offset, buffer.dtype, 1, math.prod(shape), 1)
+    return Region(buffer.offset, buffer.dtype, shape[0], math.prod(shape[1:]), buffer.row)

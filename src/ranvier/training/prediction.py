@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ranvier.backends.control import Control
 from ranvier.backends.native.arena import Arena
-from ranvier.backends.native.driver import Place, emit_prediction
+from ranvier.backends.native.driver import OutputPlace, emit_prediction
 from ranvier.backends.native.expressions import ROWS_AHEAD
 from ranvier.backends.native.jit import Code, compile_text
 from ranvier.backends.native.module import ModuleWriter
@@ -21,30 +22,33 @@ from ranvier.compiler.plan import MemoryPlan
 from ranvier.foundation.dtypes import itemsize
 from ranvier.networks.network import Network
 from ranvier.ops.graph import Graph, evaluate
-from ranvier.training.graphs import DataSpec, X, forward_graph, source_array
+from ranvier.training.graphs import DataSpec, X, forward_graph, numbered, source_array
 
 #: Arenas that wait for the next call; more callers at once make their own.
 POOL = 4
 
 
 class _NativeForward:
-    """The compiled forward pass for one dtype of inputs."""
+    """The compiled forward pass for inputs of some dtypes."""
 
     def __init__(self, graph: Graph, batch: int) -> None:
         target = find_target()
         self.batch = batch
-        request = Request(graph, frozenset((X,)), {}, {"N": batch}, target.panels())
+        data = [value.name for value in graph.inputs if value.name.startswith(X)]
+        request = Request(graph, frozenset(data), {}, {"N": batch}, target.panels())
         self.planned: Planned = compile_plan(request)
-        out = self.planned.fused.outputs[0]
         writer = ModuleWriter(target)
         writer.add_program("forward", self.planned)
-        self.row_shape = tuple(d for d in out.shape[1:] if isinstance(d, int))
-        self.dtype = out.dtype
-        length = int(np.prod(self.row_shape, dtype=np.int64))
-        place = Place(out.offset, out.dtype)
-        text = emit_prediction(
-            writer.declarations, target, place, out.row, length, itemsize(out.dtype)
-        )
+        found = self.planned.fused.outputs
+        self.row_shapes = [tuple(d for d in out.shape[1:] if isinstance(d, int)) for out in found]
+        self.dtypes = [out.dtype for out in found]
+        places = [
+            OutputPlace(
+                out.offset, out.row, int(np.prod(shape, dtype=np.int64)), itemsize(out.dtype)
+            )
+            for out, shape in zip(found, self.row_shapes, strict=True)
+        ]
+        text = emit_prediction(writer.declarations, target, places)
         writer.function("predict", text)
         self.code: Code = compile_text(writer.text(), target)
         self._predict = self.code.function("predict", ctypes.c_void_p, ctypes.c_void_p)
@@ -60,18 +64,26 @@ class _NativeForward:
             arena.view(buffer)[...] = node.attributes["value"]
         return arena
 
-    def __call__(self, parameters: dict[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[Any]:
+    def __call__(
+        self, parameters: dict[str, NDArray[Any]], x: Sequence[NDArray[Any]]
+    ) -> list[NDArray[Any]]:
         arena = self._arena()
         for name, array in parameters.items():
             if name in self.planned.fused.inputs:
                 arena.write(self.planned.fused.inputs[name], array)
-        out = np.empty((len(x), *self.row_shape), self.dtype)
+        rows = len(x[0])
+        out = [
+            np.empty((rows, *shape), dtype)
+            for shape, dtype in zip(self.row_shapes, self.dtypes, strict=True)
+        ]
         numbers = np.zeros(self.batch + ROWS_AHEAD, np.int64)
-        table = np.array([x.ctypes.data, x.strides[0] // x.itemsize], np.int64)
+        pairs = [(one.ctypes.data, one.strides[0] // one.itemsize) for one in x]
+        table = np.array(pairs, np.int64).reshape(-1)
+        results = np.array([one.ctypes.data for one in out], np.int64)
         control = Control(1)
-        control["rows"], control["batch_size"] = len(x), self.batch
+        control["rows"], control["batch_size"] = rows, self.batch
         control["row_numbers"], control["data"] = numbers.ctypes.data, table.ctypes.data
-        control["outputs"] = out.ctypes.data
+        control["outputs"] = results.ctypes.data
         self._predict(control.address, arena.address)
         with self._lock:
             if len(self._pool) < POOL:
@@ -94,27 +106,44 @@ class PredictionProgram:
         self.network = network
         self.engine = engine
         self.batch = batch
-        self._programs: dict[str, _NativeForward] = {}
+        self._programs: dict[tuple[str, ...], _NativeForward] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Outputs for rows. **Shapes**: ``x: (N, ...) -> (N, ...)``"""
-        spec = DataSpec(x.shape[1:], x.dtype.name)
-        if self.engine == "reference" or len(x) == 0:
-            graph = forward_graph(self.network, spec)
-            known = {**self.network.parameters, X: x}
-            found = evaluate(graph, [known[v.name] for v in graph.inputs], {"N": len(x)})
-            return np.asarray(found[0], self.network.dtype)
-        return self._native(spec)(self.network.parameters, source_array(x, x.dtype.name))
+    def __call__(self, *x: NDArray[Any]) -> Any:
+        """Outputs for rows; a tuple if the network has several.
 
-    def _native(self, spec: DataSpec) -> _NativeForward:
+        **Shapes**: ``x: (N, ...) -> (N, ...)``
+
+        Args:
+            x: an array for each input of the network.
+        """
+        specs = [DataSpec(one.shape[1:], one.dtype.name) for one in x]
+        if self.engine == "reference" or len(x[0]) == 0:
+            found = self._evaluated(specs, x)
+        else:
+            rows = [source_array(one, one.dtype.name) for one in x]
+            found = self._native(specs)(self.network.parameters, rows)
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def _evaluated(
+        self, specs: Sequence[DataSpec], x: Sequence[NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        graph = forward_graph(self.network, specs)
+        data = dict(zip(numbered(X, len(x)), x, strict=True))
+        known = {**self.network.parameters, **data}
+        found = evaluate(graph, [known[v.name] for v in graph.inputs], {"N": len(x[0])})
+        return [np.asarray(one, self.network.dtype) for one in found]
+
+    def _native(self, specs: Sequence[DataSpec]) -> _NativeForward:
+        # The network's own dtype changes when a network of another dtype takes it in.
+        key = (self.network.dtype, *(spec.dtype for spec in specs))
         with self._lock:
-            if spec.dtype not in self._programs:
-                graph = forward_graph(self.network, spec)
-                self._programs[spec.dtype] = _NativeForward(graph, self.batch)
-            return self._programs[spec.dtype]
+            if key not in self._programs:
+                graph = forward_graph(self.network, specs)
+                self._programs[key] = _NativeForward(graph, self.batch)
+            return self._programs[key]
 
     def memory(self, dtype: str = "float32") -> MemoryPlan:
         """Where every byte lies, for inputs of a dtype."""
-        shape = self.network.input_shape or ()
-        return self._native(DataSpec(shape, dtype)).planned.memory
+        specs = [DataSpec(shape, dtype) for shape in self.network.input_shapes]
+        return self._native(specs).planned.memory

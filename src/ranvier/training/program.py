@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,9 @@ from ranvier.foundation.shapes import known_shape
 from ranvier.losses import Loss
 from ranvier.metrics import Metric
 from ranvier.networks.network import Network
-from ranvier.optimizers import Optimizer
-from ranvier.training.engines import Engine, batch_bounds
+from ranvier.optimizers import LBFGS, Optimizer, ParameterGroups
+from ranvier.training.callbacks import Callback
+from ranvier.training.engines import Engine, batch_bounds, scalars_now
 from ranvier.training.failure import failure_of
 from ranvier.training.graphs import (
     DataSpec,
@@ -31,21 +32,22 @@ from ranvier.training.graphs import (
     step_graph,
     validation_graph,
 )
+from ranvier.training.lbfgs import LBFGSEngine, check_driven
 from ranvier.training.native import NativeEngine
 from ranvier.training.prediction import PredictionProgram
 from ranvier.training.records import History, Monitor, Progress
 from ranvier.training.reference import ReferenceEngine
+from ranvier.training.rules import UpdateRules, check_unchanged, host_numbers, host_rate
+from ranvier.training.watch import UNLIMITED, Watch
 
 __all__ = ["History", "Monitor", "PredictionProgram", "Progress", "TrainingProgram"]
 
 #: Rows of a validation batch.
 VALIDATION_BATCH = 256
-#: Seconds between two looks at a running program.
-LOOK_EVERY = 0.05
-#: Epochs of one native call at most.
-EPOCHS_A_CALL = 1 << 16
-#: Of a run without a limit.
-UNLIMITED = 2**62
+
+
+#: One array, or one for each input or output.
+Rows: TypeAlias = NDArray[Any] | tuple[NDArray[Any], ...]
 
 
 class TrainingProgram:
@@ -54,10 +56,12 @@ class TrainingProgram:
     Args:
         network: built; its parameters are read now and written back after each run.
         loss: of the outputs and targets.
-        optimizer: of every trainable parameter.
+        optimizer: of every trainable parameter, or groups.
         metrics: added up over each epoch.
-        x: ``(N, ...)`` examples, in any data dtype; converted as batches are loaded.
-        y: ``(N,)`` class indices or ``(N, outputs)`` numbers.
+        x: ``(N, ...)`` examples, in any data dtype; converted as batches are loaded. A tuple for a
+            network with several inputs.
+        y: ``(N,)`` class indices or ``(N, outputs)`` numbers. A tuple for several outputs; then
+            there are as many losses and lists of metrics.
         weights: ``(N,)`` weights of the rows with mean 1, or None.
         validation: the same pair for validation, or None.
         batch_size: rows of a step; None: all rows.
@@ -65,56 +69,76 @@ class TrainingProgram:
         seed: of the order of rows and of random layers.
         monitor: what to watch between epochs, or None.
         engine: "native" or "reference".
+        callbacks: who listens to runs.
+        loss_weights: of the losses of several outputs; left out: 1 each.
+        rules: what is done to gradients and weights beside the optimizer's update.
 
     Raises:
-        ArgumentError: an engine or batch size that does not exist.
+        ArgumentError: an engine or batch size that does not exist, or layers without an optimizer.
+        UnknownNameError: a group of the optimizer for layers that do not exist.
         UnsupportedOperationError: an operation that the native engine cannot run.
     """
 
     def __init__(
         self,
         network: Network,
-        loss: Loss,
-        optimizer: Optimizer,
-        metrics: Sequence[Metric],
-        x: NDArray[Any],
-        y: NDArray[Any],
+        loss: Loss | Sequence[Loss],
+        optimizer: Optimizer | ParameterGroups,
+        metrics: Sequence[Metric] | Sequence[Sequence[Metric]],
+        x: Rows,
+        y: Rows,
         weights: NDArray[Any] | None = None,
-        validation: tuple[NDArray[Any], NDArray[Any]] | None = None,
+        validation: tuple[Rows, Rows] | None = None,
         batch_size: int | None = 32,
         shuffle: bool = True,
         seed: int = 0,
         monitor: Monitor | None = None,
         engine: str = "native",
+        callbacks: Sequence[Callback] = (),
+        loss_weights: Sequence[float] = (),
+        rules: UpdateRules | None = None,
     ) -> None:
-        rows = len(x)
-        size = rows if batch_size is None else min(batch_size, rows)
-        self._check(rows, size, engine)
+        xs, ys = several(x), several(y)
+        rows = len(xs[0])
         self.network = network
-        self.optimizer = optimizer
-        self._monitor = monitor
-        self._recipe = Recipe(
-            network, loss, optimizer, tuple(metrics),
-            DataSpec(x.shape[1:], x.dtype.name), DataSpec(y.shape[1:], y.dtype.name),
-            weights is not None,
-        )  # fmt: skip
-        self.names = names_of_columns(metrics, validation is not None)
+        driven = check_driven(optimizer, rules or UpdateRules(), network)
+        size = rows if batch_size is None or driven else min(batch_size, rows)
+        self._check(rows, size, engine)
+        if isinstance(optimizer, ParameterGroups):
+            optimizer.check(network.declared, network.trainable)
+        self.optimizer, self.rules = optimizer, rules or UpdateRules()
+        self._monitor, self._callbacks = monitor, tuple(callbacks)
+        self._recipe = replace(
+            _recipe(network, loss, optimizer, metrics, xs, ys, weights, loss_weights),
+            rules=self.rules,
+        )
+        self.names = names_of_columns(
+            self._recipe.metrics, network.wiring.output_names, validation is not None
+        )
         self._step: StepGraph = step_graph(self._recipe)
         checked = validation_graph(self._recipe) if validation is not None else None
-        train = [source_array(x, x.dtype.name), source_array(y, y.dtype.name)]
+        train = [source_array(one, one.dtype.name) for one in (*xs, *ys)]
+        held = [] if validation is None else [
+            source_array(one, like.dtype.name)
+            for one, like in zip(
+                (*several(validation[0]), *several(validation[1])), train, strict=True
+            )
+        ]  # fmt: skip
         if weights is not None:
             train.append(source_array(weights, network.dtype))
-        held = [] if validation is None else [
-            source_array(validation[0], x.dtype.name), source_array(validation[1], y.dtype.name)
-        ]  # fmt: skip
         held_rows = len(held[0]) if held else 0
         joined = size + 1 if size > 1 and rows > size else size
         capacity = (joined, max(1, min(VALIDATION_BATCH, held_rows)))
         kind = NativeEngine if engine == "native" else ReferenceEngine
         self._sources = (train, held)
         self._engine: Engine = kind(
-            self._step, checked, capacity, (train, held), list(network.parameters)
-        )
+            self._step, checked, capacity, (train, held),
+            [*network.parameters, *self._step.averages.values()],
+        )  # fmt: skip
+        if isinstance(optimizer, LBFGS):
+            self._engine = LBFGSEngine(
+                self._engine, optimizer, network.trainable, [*network.parameters]
+            )
         self._steps = len(batch_bounds(rows, size))
         self._prepare(rows, held_rows, size, shuffle, seed)
 
@@ -140,8 +164,11 @@ class TrainingProgram:
         c = self._engine.control
         c["rows"], c["validation_rows"], c["batch_size"] = rows, held, size
         c["shuffle"], c["seed"] = int(shuffle), seed
+        c["columns"] = len(self.names)
         c["monitor_column"], c["patience"] = -1, UNLIMITED
         self._engine.load(self.network.parameters)
+        averages = self._step.averages.items()
+        self._engine.load({own: self.network.parameters[name] for name, own in averages})
         shapes = {v.name: v.shape for v in self._step.graph.inputs}
         self._engine.load(
             {
@@ -156,11 +183,7 @@ class TrainingProgram:
         c = self._engine.control
         c["monitor_column"] = monitor.column(self.names)
         rising = monitor.mode == "max" or (
-            monitor.mode == "auto"
-            and any(
-                m.larger_is_better and monitor.metric.removeprefix("val_") == m.name
-                for m in self._recipe.metrics
-            )
+            monitor.mode == "auto" and monitor.metric in self._rising()
         )
         c["monitor_sign"] = -1.0 if rising else 1.0
         c["best_value"] = float("-inf") if rising else float("inf")
@@ -169,6 +192,13 @@ class TrainingProgram:
         c["patience"] = UNLIMITED if monitor.patience is None else monitor.patience
         if monitor.keep_best:
             self._engine.keep_best()
+
+    def _rising(self) -> frozenset[str]:
+        """Columns of the history where larger is better."""
+        rising = [m.larger_is_better for own in self._recipe.metrics for m in own]
+        # After the loss come the metrics, and then the same of the validation rows.
+        marks = [False, *rising] * (len(self.names) // (1 + len(rising)))
+        return frozenset(name for name, mark in zip(self.names, marks, strict=True) if mark)
 
     # --- running
 
@@ -194,25 +224,35 @@ class TrainingProgram:
         """
         c = self._engine.control
         first, begin = c["epoch"], time.perf_counter()
-        c["last_step"], c["stop"] = UNLIMITED, 0
-        c["learning_rate"] = self.optimizer.learning_rate
-        watch = _Watch(self, epochs, on_progress, time_limit)
-        interrupted = watch.run()
-        history = self._history(watch.history())
-        history.seconds = time.perf_counter() - begin
-        history.interrupted = interrupted
-        history.stopped_early = c["status"] == words.NO_PATIENCE
-        self._leave(history, first)
+        self._set_numbers(first + epochs)
+        history = History(self.names)
+        watch = Watch(
+            self._engine, history, tuple(self.network.parameters), self._steps, epochs,
+            self._callbacks, on_progress, time_limit, self._rising(),
+        )  # fmt: skip
+        try:
+            watch.run()
+        finally:
+            # Also behind a callback's own error: the weights so far are kept.
+            history.seconds = time.perf_counter() - begin
+            history.interrupted = watch.interrupted
+            history.stopped_early = c["status"] == words.NO_PATIENCE
+            self._leave(history, first)
+        if isinstance(self._engine, LBFGSEngine):
+            history.notes += self._engine.notes
+        watch.end()
         if c["status"] == words.NOT_FINITE:
             raise failure_of(self._step.graph, self._recipe, self._inputs_now(), c["step"])
         return history
 
-    def _history(self, lines: NDArray[np.float64]) -> History:
-        history = History(self.names)
-        history.epochs = len(lines)
-        for column, name in enumerate(self.names):
-            history[name] = [float(number) for number in lines[:, column]]
-        return history
+    def _set_numbers(self, epochs: int) -> None:
+        """Give the update its numbers as they are now; ``epochs`` are those of all runs so far."""
+        compiled, every = self._step.numbers, self._recipe.rules.accumulate
+        check_unchanged(self.optimizer, self.rules, compiled, every)
+        steps = epochs * self._steps // every
+        now = host_numbers(self.optimizer, self.rules, steps, epochs)
+        self._engine.control["learning_rate"] = host_rate(self.optimizer)
+        self._engine.control.numbers()[:] = [now[name] for name in compiled]
 
     def _leave(self, history: History, first: int) -> None:
         """Write parameters back to the network: the best ones if they were kept."""
@@ -223,7 +263,8 @@ class TrainingProgram:
                 kept = dict(self._engine.best())
                 self._engine.load(kept)
         for name, array in self.network.parameters.items():
-            array[...] = kept[name] if kept else self._engine.view(name)
+            source = self._step.averages.get(name, name)
+            array[...] = kept[source] if kept else self._engine.view(source)
 
     def _inputs_now(self) -> dict[str, Any]:
         """All inputs of the step that failed."""
@@ -237,12 +278,10 @@ class TrainingProgram:
             name: source[rows[low:high]]
             for name, source in zip(self._step.data, self._sources[0], strict=True)
         }
-        for name in [*self.network.parameters, *self._step.state]:
+        kept = [*self.network.parameters, *self._step.averages.values(), *self._step.state]
+        for name in kept:
             inputs[name] = np.array(self._engine.view(name))
-        inputs["control.step_real"] = np.float64(c["step"] + 1)
-        inputs["control.step_number"] = np.int64(c["step"])
-        inputs["control.seed"] = np.int64(c["seed"])
-        inputs["control.rate"] = np.float64(c["learning_rate"])
+        inputs |= scalars_now(c, self._step.numbers)
         inputs["rows"] = rows[low:high]
         return inputs
 
@@ -269,11 +308,14 @@ class TrainingProgram:
 
     def memory(self) -> MemoryPlan:
         """Where every byte lies; ``.bytes`` is exactly what is allocated."""
-        return self._native().last.memory
+        return self._native().memory
 
     def _native(self) -> NativeEngine:
-        if isinstance(self._engine, NativeEngine):
-            return self._engine
+        engine = self._engine
+        if isinstance(engine, LBFGSEngine):
+            engine = engine.inner
+        if isinstance(engine, NativeEngine):
+            return engine
         raise ArgumentError(
             "The reference engine has no program to look at.",
             happened='the program was made with engine="reference"',
@@ -282,101 +324,27 @@ class TrainingProgram:
         )
 
 
-class _Watch:
-    """Runs an engine in a thread of its own while this one looks on, reports and may stop it."""
+def several(given: Any) -> tuple[Any, ...]:
+    """A tuple of what is one thing or several."""
+    return tuple(given) if isinstance(given, tuple | list) else (given,)
 
-    def __init__(
-        self,
-        program: TrainingProgram,
-        epochs: int,
-        on_progress: Callable[[Progress], None] | None,
-        time_limit: float | None,
-    ) -> None:
-        self.program = program
-        self.engine = program._engine
-        self.epochs, self.first = epochs, self.engine.control["epoch"]
-        self.on_progress, self.time_limit = on_progress, time_limit
-        self.begin = time.perf_counter()
-        self.error: BaseException | None = None
-        # Not Thread.join: interrupted by Ctrl-C, Python 3.11 takes a running thread for ended.
-        self.done = threading.Event()
-        # Room for one call's epochs: a run of a billion epochs needs no billion lines at once.
-        self.lines = np.zeros((min(max(epochs, 1), EPOCHS_A_CALL), len(program.names)))
-        self.kept: list[NDArray[np.float64]] = []
 
-    def run(self) -> bool:
-        """Returns whether the user interrupted."""
-        worker = threading.Thread(target=self._work, name="ranvier", daemon=True)
-        interrupted = False
-        try:
-            worker.start()
-        except KeyboardInterrupt:  # while it waited for the thread to come up, which it does
-            interrupted = True
-            self.engine.control["stop"] = 1
-        while not self.done.is_set():
-            try:
-                self.done.wait(LOOK_EVERY)
-                self._look()
-            except KeyboardInterrupt:
-                interrupted = True
-                self.engine.control["stop"] = 1
-            except BaseException:
-                # A listener failed: the program must not run on behind its error.
-                self.engine.control["stop"] = 1
-                self.done.wait()
-                raise
-        if self.error is not None:
-            raise self.error
-        return interrupted
-
-    def _work(self) -> None:
-        try:
-            while self._call() == words.FINISHED and self._left() > 0:
-                pass
-        except BaseException as error:  # carried over to the caller's thread
-            self.error = error
-        finally:
-            self.done.set()
-
-    def _left(self) -> int:
-        """Epochs that are not done yet."""
-        return int(self.first + self.epochs - self.engine.control["epoch"])
-
-    def _call(self) -> int:
-        """One call of the engine; returns how it ended and keeps its lines of the history."""
-        c = self.engine.control
-        begin = c["epoch"]
-        c["history"] = self.lines.ctypes.data
-        c["first_epoch"], c["last_epoch"] = begin, begin + min(self._left(), len(self.lines))
-        self.engine.run()
-        self.kept.append(self.lines[: c["epoch"] - begin].copy())
-        return int(c["status"])
-
-    def history(self) -> NDArray[np.float64]:
-        """One line an epoch, of all calls."""
-        return np.concatenate([*self.kept, self.lines[:0]])
-
-    def _look(self) -> None:
-        seconds = time.perf_counter() - self.begin
-        if self.time_limit is not None and seconds > self.time_limit:
-            self.engine.control["stop"] = 1
-        if self.on_progress is not None:
-            self.on_progress(self._progress(seconds))
-
-    def _progress(self, seconds: float) -> Progress:
-        c, program = self.engine.control, self.program
-        done, batch = c["epoch"] - self.first, c["batch"]
-        steps = program._steps
-        share = done + min(batch, steps) / steps
-        written = c["epoch"] - c["first_epoch"]
-        latest = self.lines[written - 1] if written else None
-        metrics = {}
-        if latest is not None:
-            metrics = dict(zip(program.names[1:], map(float, latest[1:]), strict=True))
-        count = c["loss_count"]
-        loss = c["loss_sum"] / count if count else float(latest[0]) if latest is not None else 0.0
-        left = seconds / share * (self.epochs - share) if share > 0 else None
-        return Progress(
-            done, self.epochs, batch, steps, loss, metrics,
-            share * c["rows"] / max(seconds, 1e-9), left,
-        )  # fmt: skip
+def _recipe(
+    network: Network,
+    loss: Loss | Sequence[Loss],
+    optimizer: Optimizer | ParameterGroups,
+    metrics: Sequence[Metric] | Sequence[Sequence[Metric]],
+    xs: Sequence[NDArray[Any]],
+    ys: Sequence[NDArray[Any]],
+    weights: NDArray[Any] | None,
+    loss_weights: Sequence[float],
+) -> Recipe:
+    """What is trained, with one loss, list of metrics and weight for each output."""
+    own: list[tuple[Metric, ...]] = []
+    for group in metrics if len(ys) > 1 else [metrics]:
+        own.append(several(group))
+    specs = [tuple(DataSpec(a.shape[1:], a.dtype.name) for a in part) for part in (xs, ys)]
+    return Recipe(
+        network, several(loss), optimizer, tuple(own), specs[0], specs[1],
+        weights is not None, tuple(loss_weights) or (1.0,) * len(ys),
+    )  # fmt: skip

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ranvier.backends import control as words
 from ranvier.backends.control import Control
 from ranvier.foundation.random import permuted_rows
+from ranvier.foundation.shapes import known_shape
 from ranvier.ops.graph import Graph, evaluate
-from ranvier.training.engines import Array, batch_bounds
+from ranvier.training.engines import Array, batch_bounds, scalars_now
 from ranvier.training.graphs import StepGraph
 
 
@@ -37,8 +38,9 @@ class ReferenceEngine:
         self.state: dict[str, Array] = {}
         self._best: dict[str, Array] = {}
         self._keeps = False
-        checked = len(validation.outputs) if validation is not None else 0
-        self.control = Control(max(step.terms, checked, 1))
+        self._loss = float("nan")
+        self._sums = known_shape(step.finish.inputs[0].shape)[0]
+        self.control = Control(max(self._sums, 1), len(step.numbers))
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Take parameters and optimizer state, by input name."""
@@ -55,6 +57,10 @@ class ReferenceEngine:
     def best(self) -> Mapping[str, Array]:
         """The parameters that were kept."""
         return self._best
+
+    def loss(self) -> float:
+        """The loss of the last step's batch."""
+        return self._loss
 
     def run(self) -> None:
         """Go on from the control block's position."""
@@ -78,14 +84,7 @@ class ReferenceEngine:
 
     def _inputs(self, graph: Graph, names: Sequence[str], data: Sequence[Array]) -> list[Any]:
         rows = dict(zip(names, data, strict=False))
-        c = self.control
-        scalars = {
-            "control.step_real": np.float64(c["step"] + 1),
-            "control.step_number": np.int64(c["step"]),
-            "control.seed": np.int64(c["seed"]),
-            "control.rate": np.float64(c["learning_rate"]),
-        }
-        known = {**self.state, **scalars, **rows}
+        known = {**self.state, **scalars_now(self.control, self.step.numbers), **rows}
         return [known[v.name] for v in graph.inputs]
 
     def _one_step(self, rows: Array) -> bool:
@@ -96,19 +95,19 @@ class ReferenceEngine:
             return False
         for place, name in step.updates.items():
             self.state[name] = np.asarray(results[place])
-        c["loss_sum"] = c["loss_sum"] + float(results[0])
+        self._loss = float(results[0])
+        c["loss_sum"] = c["loss_sum"] + self._loss
         c["loss_count"] = c["loss_count"] + 1.0
-        c.sums()[: step.terms] += [float(r) for r in results[1 : step.terms + 1]]
+        c.sums()[: self._sums] += _flat(results[1 : step.statistics + 1])
         c["batch"], c["step"] = c["batch"] + 1, c["step"] + 1
         return True
 
     def _epoch_end(self) -> bool:
         c = self.control
-        terms = c.sums()[: self.step.terms]
-        line = [c["loss_sum"] / c["loss_count"], *(terms[0::2] / terms[1::2])]
+        line = [c["loss_sum"] / c["loss_count"], *self._finish(c.sums()[: self._sums])]
         if self.validation is not None:
             line += self._validate()
-        self.line(c["epoch"] - c["first_epoch"])[:] = line
+        self.line(c["epoch"] - c["first_epoch"])[: len(line)] = line
         c.sums()[:] = 0.0
         c["loss_sum"] = c["loss_count"] = 0.0
         c["batch"], c["epoch"] = 0, c["epoch"] + 1
@@ -116,20 +115,23 @@ class ReferenceEngine:
 
     def line(self, number: int) -> NDArray[np.float64]:
         """One epoch's line of the history that the control block points to."""
-        checked = len(self.validation.outputs) // 2 if self.validation is not None else 0
-        columns = 1 + self.step.terms // 2 + checked
+        columns = self.control["columns"]
         address = self.control["history"] + number * columns * 8
         return np.ctypeslib.as_array((ctypes.c_double * columns).from_address(address))
 
     def _validate(self) -> list[float]:
         if self.validation is None:
             return []
-        total = np.zeros(len(self.validation.outputs))
+        total = np.zeros(2 + self._sums)
         for low in range(0, self.control["validation_rows"], self.capacity[1]):
             data = [array[low : low + self.capacity[1]] for array in self.sources[1]]
             inputs = self._inputs(self.validation, self.step.data, data)
-            total += [float(r) for r in evaluate(self.validation, inputs)]
-        return [float(r) for r in total[0::2] / total[1::2]]
+            total += _flat(evaluate(self.validation, inputs))
+        return [float(total[0] / total[1]), *self._finish(total[2:])]
+
+    def _finish(self, sums: NDArray[np.float64]) -> list[float]:
+        """The metrics, from the sums of their statistics."""
+        return [float(result) for result in evaluate(self.step.finish, [sums])]
 
     def _watch(self, line: Sequence[float]) -> bool:
         c = self.control
@@ -143,3 +145,9 @@ class ReferenceEngine:
         else:
             c["waited"] = c["waited"] + 1
         return bool(c["waited"] >= c["patience"])
+
+
+def _flat(statistics: Sequence[Any]) -> NDArray[np.float64]:
+    """All numbers of some statistics, one after another."""
+    parts = [np.asarray(numbers, np.float64).reshape(-1) for numbers in statistics]
+    return np.concatenate([*parts, np.zeros(0)])

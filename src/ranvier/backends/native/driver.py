@@ -12,6 +12,7 @@ from ranvier.backends import control
 from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.modes import emit_flush, emit_restore
 from ranvier.backends.native.random import emit_permutation_keys, emit_permuted_row
+from ranvier.backends.native.running_sums import Region, RunningSums, load_real, size_of
 from ranvier.backends.native.target import Target
 
 F64, I64 = Type("float64"), Type("int64")
@@ -31,30 +32,32 @@ class TrainingLayout:
 
     Attributes:
         loss: where a step leaves its loss.
-        terms: where a step leaves the sums and counts of its metrics.
-        validation_terms: the same of a validation batch; the first pair is the loss.
-        step_real, step_number, seed, rate: scalars that a step reads, where it does.
+        statistics: where a step leaves the statistics of its metrics.
+        validation: the same of a validation batch; the first two are the loss's sum and rows.
+        finish: where the end of an epoch reads the sums of all statistics, one after another.
+        results: where it leaves the metrics.
+        step_real, step_number, seed, rate, epoch: scalars that a step reads, where it does.
         parameters: first byte and length of all parameters, which lie together.
+        numbers: scalars that the host gives the update, in the order of the control block.
     """
 
     loss: Place
-    terms: tuple[Place, ...]
-    validation_terms: tuple[Place, ...]
+    statistics: tuple[Region, ...]
+    validation: tuple[Region, ...]
+    finish: int
+    results: tuple[Place, ...]
     step_real: Place | None
     step_number: Place | None
     seed: Place | None
     rate: Place | None
     parameters: tuple[int, int]
-
-    @property
-    def columns(self) -> int:
-        """Numbers in one epoch's line of the history."""
-        return 1 + len(self.terms) // 2 + len(self.validation_terms) // 2
+    epoch: Place | None = None
+    numbers: tuple[Place | None, ...] = ()
 
     @property
     def sums(self) -> int:
         """Running sums that the control block holds."""
-        return max(len(self.terms), len(self.validation_terms), 1)
+        return max(size_of(self.statistics), size_of(self.validation), 1)
 
 
 class _Driver:
@@ -62,6 +65,7 @@ class _Driver:
 
     def __init__(self, name: str, declarations: set[str], target: Target) -> None:
         self.f = Emitter(f"define void @{name}(ptr %control, ptr %arena)", declarations)
+        self.sums = RunningSums(self.f)
         self.target = target
         self.mode = emit_flush(self.f, target)
 
@@ -75,42 +79,21 @@ class _Driver:
         type_ = F64 if name in control.REALS else I64
         self.f.store(type_, str(value), self.f.at("%control", control.word(name), "int64"))
 
-    def sum_at(self, number: int) -> str:
-        """The address of a running sum."""
-        return self.f.at("%control", control.FIRST_SUM + number, "int64")
-
     def read(self, place: Place) -> str:
         """A scalar of the arena as float64."""
-        number = self.f.load(Type(place.dtype), self.f.at("%arena", place.offset))
-        if place.dtype == "float64":
-            return number
-        return self.f.convert("fpext", Type(place.dtype), F64, number)
+        return load_real(self.f, place.dtype, self.f.at("%arena", place.offset))
 
     def write(self, place: Place | None, value: str) -> None:
         """Set a scalar that a step reads."""
         if place is not None:
             self.f.store(Type(place.dtype), value, self.f.at("%arena", place.offset))
 
-    def clear_sums(self, count: int) -> None:
-        """Running sums start from zero."""
-        for number in range(count):
-            self.f.store(F64, "0.0", self.sum_at(number))
-
-    def add_terms(self, terms: Sequence[Place]) -> None:
-        """Add a batch's terms to the running sums."""
-        for number, place in enumerate(terms):
-            address = self.sum_at(number)
-            total = self.f.binary("fadd", F64, self.f.load(F64, address), self.read(place))
-            self.f.store(F64, total, address)
-
-    def ratios(self, pairs: int) -> list[str]:
-        """Each sum divided by its count."""
-        out = []
-        for pair in range(pairs):
-            total = self.f.load(F64, self.sum_at(2 * pair))
-            count = self.f.load(F64, self.sum_at(2 * pair + 1))
-            out.append(self.f.binary("fdiv", F64, total, count))
-        return out
+    def results(self, layout: TrainingLayout, first: int) -> list[str]:
+        """The metrics, from the running sums that begin at the first of their statistics."""
+        if layout.results:
+            self.sums.copy(first, size_of(layout.statistics), layout.finish)
+            self.f.do("call void @finish(ptr %arena, ptr null, ptr null)")
+        return [self.read(place) for place in layout.results]
 
     def in_order(self, rows: str, first: Operand, count: Operand) -> None:
         """Row numbers that simply go up."""
@@ -144,21 +127,36 @@ def emit_batches(
     f.loop(batches, one)
 
 
-def emit_prediction(
-    declarations: set[str], target: Target, output: Place, row: int, length: int, size: int
-) -> str:
-    """``predict``: batch after batch through ``@forward``, results to the caller's array.
+@dataclass(frozen=True)
+class OutputPlace:
+    """Where a batch's results lie.
 
-    Args:
-        output: where a batch's results lie.
+    Attributes:
+        offset: of the first in the arena.
         row: elements from row to row there.
         length: elements of a row that count.
         size: bytes of an element.
     """
+
+    offset: int
+    row: int
+    length: int
+    size: int
+
+
+def emit_prediction(declarations: set[str], target: Target, outputs: Sequence[OutputPlace]) -> str:
+    """``predict``: batch after batch through ``@forward``, results to the caller's arrays.
+
+    The control block's ``outputs`` points to their addresses.
+    """
     driver = _Driver("predict", declarations, target)
     f = driver.f
-    numbers = _pointer(driver, "row_numbers")
-    data, out = _pointer(driver, "data"), _pointer(driver, "outputs")
+    numbers, data = _pointer(driver, "row_numbers"), _pointer(driver, "data")
+    table = _pointer(driver, "outputs")
+    out = [
+        f.op(f"load ptr, ptr {f.at(table, number, 'int64')}, align 8")
+        for number in range(len(outputs))
+    ]
     declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
 
     def batch(first: Operand, count: str) -> None:
@@ -166,12 +164,14 @@ def emit_prediction(
         f.do(f"call void @forward(ptr %arena, ptr {data}, ptr {numbers}, i64 {count})")
 
         def copy(i: Operand, _: list[str]) -> None:
-            source = f.at("%arena", f.add(output.offset, f.mul(row * size, i)))
-            target_ = f.at(out, f.mul(length * size, f.add(first, i)))
-            f.do(
-                f"call void @llvm.memcpy.p0.p0.i64(ptr {target_}, ptr {source}, "
-                f"i64 {length * size}, i1 false)"
-            )
+            for place, array in zip(outputs, out, strict=True):
+                width = place.length * place.size
+                source = f.at("%arena", f.add(place.offset, f.mul(place.row * place.size, i)))
+                target_ = f.at(array, f.mul(width, f.add(first, i)))
+                f.do(
+                    f"call void @llvm.memcpy.p0.p0.i64(ptr {target_}, ptr {source}, "
+                    f"i64 {width}, i1 false)"
+                )
 
         f.loop(count, copy)
 
@@ -185,15 +185,15 @@ def _pointer(driver: _Driver, name: str) -> str:
     return f.op(f"load ptr, ptr {f.at('%control', control.word(name), 'int64')}, align 8")
 
 
-def _validate(driver: _Driver, terms: Sequence[Place]) -> None:
+def _validate(driver: _Driver, regions: Sequence[Region]) -> None:
     f = driver.f
-    driver.clear_sums(len(terms))
+    driver.sums.clear(size_of(regions))
     numbers, data = _pointer(driver, "row_numbers"), _pointer(driver, "validation_data")
 
     def batch(first: Operand, count: str) -> None:
         driver.in_order(numbers, first, count)
         f.do(f"call void @evaluate(ptr %arena, ptr {data}, ptr {numbers}, i64 {count})")
-        driver.add_terms(terms)
+        driver.sums.add(regions)
 
     emit_batches(driver, driver.get("validation_rows"), driver.get("validation_batch"), batch)
 
@@ -202,7 +202,7 @@ class TrainingDriver(_Driver):
     """``train``: epochs of steps until the last epoch, the last step, a stop, or no patience.
 
     It calls ``i32 @step(arena, data, rows, count)``, which gives 1 for a loss that is not finite,
-    and ``void @evaluate`` of the same arguments.
+    ``void @evaluate`` of the same arguments, and ``void @finish`` for the metrics of an epoch.
     """
 
     def __init__(self, declarations: set[str], target: Target, layout: TrainingLayout) -> None:
@@ -273,12 +273,15 @@ class TrainingDriver(_Driver):
         self.write(self.layout.step_number, step)
         self.write(self.layout.step_real, f.op(f"sitofp i64 {following} to double"))
         self.write(self.layout.rate, self.get("learning_rate"))
+        self.write(self.layout.epoch, f.op(f"sitofp i64 {self.epoch} to double"))
+        for number, place in enumerate(self.layout.numbers, self.layout.sums):
+            self.write(place, self.sums.load(number))
         bad = f.op(f"call i32 @step(ptr %arena, ptr {self.data}, ptr {self.numbers}, i64 {count})")
         self._leave_if(f.op(f"icmp ne i32 {bad}, 0"), control.NOT_FINITE)
         loss = f.binary("fadd", F64, self.get("loss_sum"), self.read(self.layout.loss))
         self.put("loss_sum", loss)
         self.put("loss_count", f.binary("fadd", F64, self.get("loss_count"), "1.0"))
-        self.add_terms(self.layout.terms)
+        self.sums.add(self.layout.statistics)
         self.put("batch", f.add(self.batch, 1))
         self.put("step", following)
 
@@ -305,18 +308,19 @@ class TrainingDriver(_Driver):
 
     def _epoch_end(self) -> None:
         f, layout = self.f, self.layout
-        line = f.op(f"mul i64 {f.sub(self.epoch, self.get('first_epoch'))}, {layout.columns}")
+        line = f.mul(f.sub(self.epoch, self.get("first_epoch")), self.get("columns"))
         history = f.at(_pointer(self, "history"), line, "float64")
         mean = f.binary("fdiv", F64, self.get("loss_sum"), self.get("loss_count"))
-        numbers = [mean, *self.ratios(len(layout.terms) // 2)]
+        numbers = [mean, *self.results(layout, 0)]
         for column, number in enumerate(numbers):
             f.store(F64, number, f.at(history, column, "float64"))
-        if layout.validation_terms:
-            _validate(self, layout.validation_terms)
-            ratios = self.ratios(len(layout.validation_terms) // 2)
-            for column, number in enumerate(ratios, len(numbers)):
+        if layout.validation:
+            _validate(self, layout.validation)
+            loss = f.binary("fdiv", F64, self.sums.load(0), self.sums.load(1))
+            checked = [loss, *self.results(layout, 2)]
+            for column, number in enumerate(checked, len(numbers)):
                 f.store(F64, number, f.at(history, column, "float64"))
-        self.clear_sums(layout.sums)
+        self.sums.clear(layout.sums)
         self.put("loss_sum", "0.0")
         self.put("loss_count", "0.0")
         self.put("batch", 0)

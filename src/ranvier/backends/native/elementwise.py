@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ranvier.backends.native.emitter import Emitter, Type, constant
 from ranvier.backends.native.functions import FUNCTIONS
+from ranvier.backends.native.trigonometry import TRIGONOMETRY
 from ranvier.foundation.dtypes import is_float
 
 #: (emitter, type of the operands, operands) -> value
@@ -69,7 +70,8 @@ def _not(f: Emitter, type_: Type, x: Sequence[str]) -> str:
 
 
 def _function(name: str) -> Emit:
-    return lambda f, type_, x: FUNCTIONS[name](f, type_, x[0])
+    function = {**FUNCTIONS, **TRIGONOMETRY}[name]
+    return lambda f, type_, x: function(f, type_, x[0])
 
 
 OPERATIONS: dict[str, Emit] = {
@@ -84,6 +86,8 @@ OPERATIONS: dict[str, Emit] = {
     "tanh": _function("tanh"),
     "erf": _function("erf"),
     "sqrt": _function("sqrt"),
+    "sin": _function("sin"),
+    "cos": _function("cos"),
     "floor": lambda f, type_, x: f.intrinsic("floor", type_, x[0]),
     "maximum": _extreme("maximum", "gt"),
     "minimum": _extreme("minimum", "lt"),

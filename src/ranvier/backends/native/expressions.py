@@ -17,6 +17,7 @@ from ranvier.compiler.groups import LANES, Buffer, Expr, Root, axes_used, walk
 from ranvier.compiler.index import Axis, Index
 from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.random import BLOCK
+from ranvier.foundation.shapes import Extent
 from ranvier.ops.value import law_broken
 
 CACHE_LINE = 64
@@ -67,9 +68,18 @@ class Evaluator(Places):
 
     # --- loops
 
-    def enter(self, axis: Axis, position: Operand) -> None:
-        """Go into a loop over an axis."""
+    def enter(self, axis: Axis, position: Operand, span: tuple[int, int] | None = None) -> None:
+        """Go into a loop over an axis.
+
+        Args:
+            span: the lowest and the highest place that counts, if less than all of the axis.
+        """
         self.positions[axis] = position
+        if isinstance(position, int):
+            span = (position, position + (self.lanes - 1 if axis == self.vector_axis else 0))
+        if span is not None:
+            end = span[1] if isinstance(axis.length, Extent) else min(span[1], axis.length - 1)
+            self.spans[axis] = (span[0], end)
         self.depth += 1
         self._memo.append({})
         self._splats.append({})
@@ -77,6 +87,7 @@ class Evaluator(Places):
     def leave(self, axis: Axis) -> None:
         """Come out of the innermost loop; what was computed in it is gone."""
         del self.positions[axis]
+        self.spans.pop(axis, None)
         self.depth -= 1
         self._memo.pop()
         self._splats.pop()
@@ -97,6 +108,13 @@ class Evaluator(Places):
             return
         if self._depth_of(expr) <= self.depth and self._ready(expr):
             self.value(expr)
+            return
+        if expr.op == "gather":  # its element has no place before the row is known
+            self._hoist(expr.args[0])
+            return
+        chosen = self._chosen(expr)
+        if chosen is not None:
+            self._hoist(chosen)
             return
         for arg in expr.args:
             self._hoist(arg)
@@ -163,9 +181,24 @@ class Evaluator(Places):
         self._splats[-1][key] = made = self.f.splat(type_, scalar)
         return made
 
+    def _chosen(self, expr: Expr) -> Expr | None:
+        """What a choice by place comes to here, where that is known while writing."""
+        if expr.op != "select" or expr.args[0].op != "less":
+            return None
+        place, border = expr.args[0].args
+        if place.op != "index" or border.op != "const":
+            return None
+        ends = place.payload.limits(self.spans)
+        if ends is None or ends[0] < border.payload <= ends[1]:
+            return None
+        return expr.args[1 if ends[1] < border.payload else 2]
+
     def _compute(self, expr: Expr) -> Number:
         if expr.op == "const":
             return Number(constant(Type(expr.dtype), expr.payload), False)
+        chosen = self._chosen(expr)
+        if chosen is not None:
+            return self.value(chosen)
         is_vector = self._is_vector(expr)
         type_ = self.type_of(expr, is_vector)
         if expr.op == "load":
@@ -177,6 +210,8 @@ class Evaluator(Places):
             return Number(self._index_number(expr, type_), is_vector)
         if expr.op == "random":
             return Number(self._random(expr, type_), is_vector)
+        if expr.op == "gather":
+            return Number(self._gather(expr, type_), is_vector)
         operands = [self.vector(a) if is_vector else self.value(a).name for a in expr.args]
         if expr.op == "select":
             return Number(self.f.select(type_, *operands), is_vector)
@@ -211,20 +246,57 @@ class Evaluator(Places):
         buffer, indices = expr.payload
         if buffer.role == "data":
             return self._load_data(buffer, indices, type_)
-        if type_.lanes == 1 or self.pace(buffer, indices) == 1:
-            return self.f.load(type_, self.address(buffer, indices))
-        scalar = Type(type_.dtype)
-        lanes = [
-            self.f.load(scalar, self.address(buffer, indices, lane)) for lane in range(type_.lanes)
-        ]
+        late, opened = self.from_first(indices)
+        if type_.lanes == 1 or self.pace(buffer, opened) == 1:
+            return self._load_late(buffer, opened, type_, late)
+        lanes = [self._one_lane(expr, lane) for lane in range(type_.lanes)]
         return self._assemble(type_, lanes)
+
+    def _load_late(self, buffer: Buffer, indices: tuple[Index, ...], type_: Type, late: int) -> str:
+        """A vector of which the first lanes lie before its part: read from the first that counts.
+
+        Nothing may be read in front of a buffer; those lanes repeat the first number instead.
+        """
+        axis = self.vector_axis
+        if type_.lanes == 1 or axis is None or not late:
+            return self.f.load(type_, self.address(buffer, indices))
+        position = self.positions[axis]
+        self.positions[axis] = self.f.add(position, late)
+        number = self.f.load(type_, self.address(buffer, indices))
+        self.positions[axis] = position
+        order = ", ".join(f"i32 {max(lane - late, 0)}" for lane in range(type_.lanes))
+        kind = f"<{type_.lanes} x i32>"
+        return self.f.op(f"shufflevector {type_} {number}, {type_} poison, {kind} <{order}>")
+
+    def _gather(self, expr: Expr, type_: Type) -> str:
+        """An element of a row whose number is computed; a row of its own for each lane, or one."""
+        number, element = expr.args
+        row = self.value(number)
+        if element.op == "ref":  # of a table with a single row, in the same group
+            return self.value(element).name
+        if not row.is_vector:
+            self.positions[expr.payload] = row.name
+            found = self._load(element, type_)
+            del self.positions[expr.payload]
+            return found
+        wide, lanes = Type("int64", type_.lanes), []
+        for lane in range(type_.lanes):
+            one = self.f.op(f"extractelement {wide} {row.name}, i32 {lane}")
+            self.positions[expr.payload] = one
+            lanes.append(self._one_lane(element, lane))
+        del self.positions[expr.payload]
+        return self._assemble(type_, lanes)
+
+    def _one_lane(self, element: Expr, lane: int) -> str:
+        buffer, indices = element.payload
+        return self.f.load(Type(element.dtype), self.address(buffer, indices, lane))
 
     def _load_data(self, buffer: Buffer, indices: tuple[Index, ...], type_: Type) -> str:
         """From a data source: the row is looked up, and nothing may be read past its end."""
         strides = buffer.strides()
         inner = Index()
         for index, stride in zip(indices[1:], strides[1:], strict=True):
-            inner = inner.plus(index, stride)
+            inner = inner.plus(index.settled(self.spans), stride)
         row_lanes = self.vector_axis is not None and self.vector_axis in indices[0].axes()
         pace = inner.coefficient(self.vector_axis) if self.vector_axis else 0
         scalar = Type(type_.dtype)

@@ -12,6 +12,7 @@ from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.nests import emit_columns, emit_rows
 from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.products import ProductNest
+from ranvier.backends.native.scatters import emit_scatter
 from ranvier.backends.native.target import Target
 from ranvier.backends.native.tiles import Kernel, emit_kernel
 from ranvier.compiler.groups import Buffer, Group
@@ -106,6 +107,8 @@ class ModuleWriter:
             emit_rows(f, group, arguments)
         elif group.kind == "columns":
             emit_columns(f, group, arguments)
+        elif group.kind == "scatter":
+            emit_scatter(f, group, arguments)
         else:
             capacity = dict(planned.request.capacity)
             ProductNest(f, group, arguments, self.target, capacity, self.want).emit()

@@ -6,7 +6,7 @@ over rows: four interleaved sums, added in pairs; in products: k in order by fma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
 from ranvier.backends.native.expressions import Evaluator, Number
@@ -14,6 +14,7 @@ from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.reductions import combine, fold, start_of
 from ranvier.compiler.groups import LANES, Buffer, Group, Root, walk
 from ranvier.compiler.index import Axis, Index, axes_of
+from ranvier.compiler.joins import borders_of, stretches
 from ranvier.foundation.random import BLOCK
 from ranvier.foundation.shapes import Dimension, Extent
 from ranvier.ops.value import law_broken
@@ -30,6 +31,27 @@ def emit_rows(f: Emitter, group: Group, arguments: Arguments) -> None:
 def count_of(dimension: Dimension, arguments: Arguments) -> Operand:
     """A length, known or found at run time."""
     return arguments.counts[dimension.name] if isinstance(dimension, Extent) else dimension
+
+
+def in_stretches(
+    f: Emitter,
+    borders: Mapping[Axis, Sequence[int]],
+    axis: Axis,
+    count: Operand,
+    body: Callable[[Operand, tuple[int, int] | None], None],
+    step: int = 1,
+) -> None:
+    """A loop written once for each stretch between borders: ``body(position, span)``."""
+    if axis not in borders or not isinstance(count, int):
+        f.loop(count, lambda position, _: body(position, None), step=step)
+        return
+
+    def stretch(start: int, stop: int) -> None:
+        span = (start, stop - 1)
+        f.loop(stop, lambda position, _: body(position, span), step=step, start=start)
+
+    for start, stop in stretches(borders[axis], count, step):
+        stretch(start, stop)
 
 
 def lanes_of(group: Group) -> int:
@@ -60,6 +82,7 @@ class _Rows:
         self.outer = self.axes[:-1]
         self.level_count = 1 + max(root.level for root in group.roots)
         self.in_registers = False
+        self.borders = borders_of(group)
 
     def emit(self) -> None:
         """Write the whole nest."""
@@ -72,15 +95,15 @@ class _Rows:
             return
         axis = self.outer[place]
 
-        def body(position: Operand, _: list[str]) -> None:
-            self.e.enter(axis, position)
+        def body(position: Operand, span: tuple[int, int] | None) -> None:
+            self.e.enter(axis, position, span)
             self.e.ask_for_rows(axis, position)
             if place + 1 < len(self.outer) or self.inner is not None:
                 self.e.hoist(r.expr for r in self._early() if r.expr is not None)
             self._outer(place + 1)
             self.e.leave(axis)
 
-        self.f.loop(count_of(axis.length, self.arguments), body)
+        in_stretches(self.f, self.borders, axis, count_of(axis.length, self.arguments), body)
 
     def _early(self) -> list[Root]:
         """Roots whose parts may be computed before the stages: those that wait for none."""
@@ -148,9 +171,10 @@ class _Rows:
         """
         reductions = [r for r in roots if r.kind != "body"]
         types = [str(self._type(r)) for r in reductions]
+        span: list[tuple[int, int] | None] = [None]
 
         def vector(position: Operand, sums: list[str], inside: bool = False) -> list[str]:
-            self.e.enter(axis, position)
+            self.e.enter(axis, position, span[0])
             self.e.end = None if inside or self.lanes == 1 else count
             out = self._one_vector(roots, sums)
             self.e.end = None
@@ -168,13 +192,17 @@ class _Rows:
                 sums = vector(place, sums, inside)
             return sums
 
-        if self.lanes == 1 or not isinstance(count, int):
+        if not isinstance(count, int):
             return self.f.loop(count, vector, list(zip(types, starts, strict=True)), self.lanes)
         drawn = any(e.op == "random" for r in roots if r.expr is not None for e in walk(r.expr))
-        unit = BLOCK if drawn else LANES
+        drawn = drawn and self.lanes > 1
+        unit = BLOCK if drawn else self.lanes
         body = block if drawn else lambda place, sums: vector(place, sums, inside=True)
-        whole = count // unit * unit
-        sums = self.f.loop(whole, body, list(zip(types, starts, strict=True)), step=unit)
+        whole, sums = count // unit * unit, starts
+        for start, stop in stretches(self.borders.get(axis, ()), whole, unit):
+            span[0] = (start, stop - 1)
+            carried = list(zip(types, sums, strict=True))
+            sums = self.f.loop(stop, body, carried, unit, start)
         if whole == count:
             return sums
         return block(whole, sums, -(-(count - whole) // LANES)) if drawn else vector(whole, sums)
@@ -274,6 +302,7 @@ def emit_columns(f: Emitter, group: Group, arguments: Arguments) -> None:
     depths = {axis: k + 1 for k, axis in enumerate(axes)} | {reduced: len(axes) + 1}
     e = Evaluator(f, arguments, depths, axes[-1] if axes and lanes > 1 else None, lanes)
     anchor, rest = group.roots[0], group.roots[1:]
+    borders = borders_of(group)
     e.hoist(r.expr for r in group.roots if r.expr is not None)
 
     def nest(place: int) -> None:
@@ -284,8 +313,8 @@ def emit_columns(f: Emitter, group: Group, arguments: Arguments) -> None:
         is_vector = place == len(axes) - 1 and lanes > 1
         count = count_of(axis.length, arguments)
 
-        def body(position: Operand, _: list[str]) -> None:
-            e.enter(axis, position)
+        def body(position: Operand, span: tuple[int, int] | None) -> None:
+            e.enter(axis, position, span)
             if is_vector:
                 full = isinstance(count, int) and count % lanes == 0
                 e.end = None if full else count
@@ -293,7 +322,7 @@ def emit_columns(f: Emitter, group: Group, arguments: Arguments) -> None:
             nest(place + 1)
             e.leave(axis)
 
-        f.loop(count, body, step=lanes if is_vector else 1)
+        in_stretches(f, borders, axis, count, body, lanes if is_vector else 1)
 
     nest(0)
 

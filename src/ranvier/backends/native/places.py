@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ranvier.backends.native.emitter import Emitter, Operand
-from ranvier.compiler.groups import Buffer
-from ranvier.compiler.index import Axis, Index, Quotient, quotient, remainder
+from ranvier.compiler.groups import LANES, Buffer
+from ranvier.compiler.index import Axis, Clamped, Index, Quotient, quotient, remainder
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Places:
         self.arguments = arguments
         self.vector_axis = vector_axis
         self.positions: dict[Axis, Operand] = {}
+        #: The lowest and highest place of open loops that walk less than their axis.
+        self.spans: dict[Axis, tuple[int, int]] = {}
         #: Where the vector axis ends, if a vector may pass it.
         self.end: Operand | None = None
         #: In a product's epilogue: where its panel stands.
@@ -57,16 +59,52 @@ class Places:
 
     def place(self, index: Index) -> Operand:
         """An index at the present place (of the first lane)."""
+        index = index.settled(self.spans)
         total: Operand = index.constant
         for atom, coefficient in index.terms:
             if isinstance(atom, Axis):
                 part: Operand = self.positions[atom]
+            elif isinstance(atom, Clamped):
+                part = self._held(self.place(atom.index), atom)
             else:
                 inner = self.place(atom.index)
                 how = "sdiv" if isinstance(atom, Quotient) else "srem"
                 part = self.f.op(f"{how} i64 {inner}, {atom.divisor}")
             total = self.f.add(total, self.f.mul(coefficient, part))
         return total
+
+    def _held(self, place: Operand, between: Clamped) -> Operand:
+        low = between.low
+        if isinstance(place, int):
+            return min(max(place, low), between.high)
+        above = self.f.icmp("sgt", place, low)
+        place = self.f.op(f"select i1 {above}, i64 {place}, i64 {low}")
+        return self.f.minimum_int(place, between.high)
+
+    def from_first(self, indices: tuple[Index, ...]) -> tuple[int, tuple[Index, ...]]:
+        """Indices that a whole vector may be read at: how many lanes late, and the indices.
+
+        Where a part of a joined value begins inside a vector, the lanes before it lie outside of
+        the part. Lanes behind its end are read and not believed, like all padding.
+        """
+        late, out = 0, []
+        axis = self.vector_axis
+        for index in indices:
+            settled = index.settled(self.spans)
+            total = Index((), settled.constant)
+            for atom, coefficient in settled.terms:
+                part = Index(((atom, 1),))
+                if isinstance(atom, Clamped) and axis is not None:
+                    ends = atom.index.limits(self.spans)
+                    if ends is not None and ends[0] >= atom.low and ends[1] - atom.high < LANES:
+                        part = atom.index
+                    elif atom.index.terms == ((axis, 1),) and isinstance(self.positions[axis], int):
+                        first = atom.low - atom.index.constant - int(self.positions[axis])
+                        if 0 < first < LANES and late in (0, first):
+                            late, part = first, atom.index
+                total = total.plus(part, coefficient)
+            out.append(total)
+        return late, tuple(out)
 
     def at_lane(self, index: Index, lane: int) -> Operand:
         """An index at one lane's place, held inside the axis."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compiler.groups import LANES, Buffer, Expr, Group, Operand, Root
-from ranvier.compiler.index import Axis, Index, Quotient
+from ranvier.compiler.index import Axis, Clamped, Index, Quotient
 from ranvier.compiler.pipeline import Planned
 from ranvier.foundation.dtypes import is_float
 from ranvier.foundation.random import uniform
@@ -94,10 +94,19 @@ class _Machine:
     def run(self, group: Group) -> None:
         """A group at every place of its outer loops."""
         axes = [Axis(k, d) for k, d in enumerate(group.domain)]
+        if group.kind == "scatter":
+            self._start_scatter(group)
         outer = [self.length(axis.length) for axis in axes[:-1]]
         for place in np.ndindex(*outer):
             positions: dict[Axis, Position] = dict(zip(axes[:-1], place, strict=True))
             _Line(self, group, positions, place).run(axes[-1] if axes else None)
+
+    def _start_scatter(self, group: Group) -> None:
+        """Zeros, or what a scatter adds to; in place it is there already."""
+        target = group.roots[0].buffer
+        if target is None or (group.base is not None and target.alias is group.base):
+            return
+        self.array(target)[...] = 0 if group.base is None else self.array(group.base)
 
     def random(self, seed: int, step: int, site: int, place: Position) -> Array:
         """Random numbers by the number of their element."""
@@ -141,6 +150,8 @@ class _Line:
         if self.group.kind == "rows":
             for roots in _stages(self.group):
                 self._together(roots)
+        elif self.group.kind == "scatter":
+            self._scatter(self.group.roots[0])
         else:
             anchor = self.group.roots[0]
             self.numbers[id(anchor)] = (
@@ -170,6 +181,13 @@ class _Line:
             return value
         line = np.broadcast_to(value, (self.width or 1,))
         return np.asarray(PRIMITIVES[root.kind].meaning([line], {"axis": 0}))
+
+    def _scatter(self, root: Root) -> None:
+        """Add one row to the row of the result that it names."""
+        if root.expr is None or root.buffer is None:
+            raise law_broken("groups", f"{root.name} has nothing to add")
+        row, update = (self.evaluate(part) for part in root.expr.args)
+        self.machine.array(root.buffer)[int(row)] += update
 
     def _column(self, root: Root) -> Array:
         """A reduction over the group's inner axis, for a whole line of columns."""
@@ -216,6 +234,9 @@ class _Line:
                 part = self.positions[atom]
             else:
                 inner = self.place_of(atom.index)
+                if isinstance(atom, Clamped):
+                    total = total + coefficient * np.clip(inner, atom.low, atom.high)
+                    continue
                 is_quotient = isinstance(atom, Quotient)
                 part = inner // atom.divisor if is_quotient else inner % atom.divisor
             total = total + coefficient * part
@@ -225,7 +246,8 @@ class _Line:
         """An expression at the present place: one number, or one for each place of the line."""
         known: dict[int, Array] = {}
         for part in _inside_out(expr):
-            known[id(part)] = self._part(part, [known[id(a)] for a in part.args])
+            args = [known[id(a)] for a in part.args if id(a) in known]
+            known[id(part)] = self._part(part, args)
         return known[id(expr)]
 
     def _recalled(self, root: Root) -> Array:
@@ -242,6 +264,11 @@ class _Line:
             buffer, indices = expr.payload
             places = tuple(self.place_of(i) for i in indices)
             return np.asarray(self.machine.array(buffer)[places])
+        if expr.op == "gather":
+            self.positions[expr.payload] = args[0]
+            found = self.evaluate(expr.args[1])
+            del self.positions[expr.payload]
+            return found
         if expr.op == "ref":
             return self._recalled(expr.payload)
         if expr.op == "const":
@@ -280,5 +307,7 @@ def _inside_out(expr: Expr) -> list[Expr]:
         elif id(part) not in seen:
             seen.add(id(part))
             stack.append((part, True))
-            stack.extend((arg, False) for arg in part.args)
+            # What is gathered has no place before its row is known.
+            parts = part.args[:1] if part.op == "gather" else part.args
+            stack.extend((arg, False) for arg in parts)
     return order

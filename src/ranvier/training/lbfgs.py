@@ -1,0 +1,350 @@
+"""The driver of L-BFGS: an engine around an engine that evaluates loss and gradient.
+
+It leaves the control block as other engines do, with one iteration for an epoch, so that the
+monitor, callbacks, progress, time limits and Ctrl-C work as they do everywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.backends import control as words
+from ranvier.backends.control import Control
+from ranvier.foundation.errors import ArgumentError
+from ranvier.networks.network import Network
+from ranvier.optimizers import ParameterGroups
+from ranvier.optimizers.lbfgs import GRADIENT, LBFGS
+from ranvier.training.engines import Array, Engine
+from ranvier.training.rules import UpdateRules
+
+Vector = NDArray[np.float64]
+#: The two numbers of the strong Wolfe conditions.
+DECREASE, CURVATURE = 1e-4, 0.9
+#: What the inner engine must know of the outer control block.
+SHARED = ("rows", "batch_size", "validation_rows", "seed", "columns")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluation along a line.
+
+    Attributes:
+        length: how far along.
+        loss: there; infinite where it is no finite number.
+        slope: of the loss along the line.
+        gradient: flat.
+        line: the epoch's line of the history.
+    """
+
+    length: float
+    loss: float
+    slope: float
+    gradient: Vector
+    line: Vector
+
+
+def search(
+    evaluate: Callable[[float], Point], start: Point, first: float, limit: int
+) -> Point | None:
+    """A point along a line that meets the strong Wolfe conditions.
+
+    The interval between the best point so far and one that is known to be too far shrinks by cubic
+    interpolation, and to a tenth where the loss is not finite (Nocedal and Wright, 3.5 and 3.6).
+
+    Args:
+        evaluate: the loss at a length.
+        start: length 0, with a negative slope.
+        first: the first length to try.
+        limit: evaluations at most.
+
+    Returns:
+        The point; or the best one, if the limit came first; None if none is below the start.
+    """
+    low, high, length = start, None, first
+    for _ in range(limit):
+        point = evaluate(length)
+        allowed = start.loss + DECREASE * point.length * start.slope
+        if point.loss > allowed or (low.length > 0 and point.loss >= low.loss):
+            high = point
+        elif abs(point.slope) <= -CURVATURE * start.slope:
+            return point
+        else:
+            toward = 1.0 if high is None else high.length - low.length
+            low, high = point, (low if point.slope * toward >= 0 else high)
+        following = 4.0 * low.length if high is None else _between(low, high)
+        if following == length or not np.isfinite(following):
+            break
+        length = following
+    return low if low.length > 0 else None
+
+
+def _between(low: Point, high: Point) -> float:
+    """Where the cubic through two points and slopes is smallest, kept away from both ends."""
+    width = high.length - low.length
+    if not np.isfinite(high.loss):
+        return low.length + 0.1 * width
+    # Nocedal and Wright, equation 3.59. Far too far it overflows: then in the middle.
+    with np.errstate(all="ignore"):
+        first = low.slope + high.slope - 3.0 * (high.loss - low.loss) / width
+        root = np.sign(width) * np.sqrt(np.square(first) - np.multiply(low.slope, high.slope))
+        share = 1.0 - np.divide(high.slope + root - first, high.slope - low.slope + 2.0 * root)
+    return low.length + (min(max(float(share), 0.1), 0.9) if np.isfinite(share) else 0.5) * width
+
+
+def check_driven(optimizer: object, rules: UpdateRules, network: Network) -> bool:
+    """Whether L-BFGS drives a program.
+
+    Args:
+        optimizer: of the program, or groups.
+        rules: what happens around its updates.
+        network: whose parameters may have constraints.
+
+    Raises:
+        ArgumentError: if it does, together with something that it cannot do.
+    """
+    if isinstance(optimizer, ParameterGroups):
+        driven = any(isinstance(one, LBFGS) for one in optimizer.optimizers)
+        happened = "it is the optimizer of a group of layers"
+    else:
+        driven, happened = isinstance(optimizer, LBFGS), ""
+    if driven and rules != UpdateRules():
+        happened = "clipping, accumulation or averaging of weights is asked for"
+    if driven and any(network.declared[name].constraint for name in network.trainable):
+        happened = "a layer constrains its weights"
+    if driven and happened:
+        raise ArgumentError(
+            "L-BFGS moves all trained parameters together, along a line that it searches.",
+            happened=happened,
+            needed="one optimizer, no constraints, and gradients as they are",
+            fix='leave that out, or use another optimizer such as "adam"',
+        )
+    return driven
+
+
+class Memory:
+    """The last pairs of steps and changes of the gradient.
+
+    Args:
+        size: how many pairs are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.pairs: list[tuple[Vector, Vector, float]] = []
+
+    def add(self, step: Vector, change: Vector) -> None:
+        """Remember a pair, unless it shows no curvature."""
+        product = float(step @ change)
+        if product > 1e-10 * float(change @ change):
+            self.pairs = [*self.pairs, (step, change, 1.0 / product)][-self.size :]
+
+    def direction(self, gradient: Vector) -> Vector:
+        """``-H g`` by the two-loop recursion."""
+        q, parts = gradient.copy(), []
+        for step, change, inverse in reversed(self.pairs):
+            parts.append(inverse * float(step @ q))
+            q -= parts[-1] * change
+        if self.pairs:
+            step, change, inverse = self.pairs[-1]
+            q /= inverse * float(change @ change)
+        for (step, change, inverse), part in zip(self.pairs, reversed(parts), strict=True):
+            q += (part - inverse * float(change @ q)) * step
+        return -q
+
+
+class LBFGSEngine:
+    """Iterations of L-BFGS as epochs.
+
+    Args:
+        inner: of a program whose optimizer is an `LBFGS`: a step evaluates and records.
+        optimizer: its numbers.
+        trained: names of the trained parameters.
+        parameters: names of all parameters.
+
+    Attributes:
+        notes: why it came to an end by itself, if it did.
+    """
+
+    def __init__(
+        self,
+        inner: Engine,
+        optimizer: LBFGS,
+        trained: Sequence[str],
+        parameters: Sequence[str],
+    ) -> None:
+        self.inner, self.optimizer = inner, optimizer
+        self.trained = list(trained)
+        # What layers keep by themselves changes with steps that are taken, not with those tried.
+        self.others = [name for name in parameters if name not in trained]
+        self.control = Control(0)
+        self.memory = Memory(optimizer.history)
+        self._best: dict[str, Array] = {}
+        self._keeps = False
+        self._point: Point | None = None
+        self._tried: Point | None = None
+        self.notes: tuple[str, ...] = ()
+
+    # --- what every engine does
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Take parameters; the memory of another place is of no use there."""
+        self.inner.load(state)
+        self._point = None
+        self.memory.pairs = []
+
+    def view(self, name: str) -> Array:
+        """A parameter or a gradient as it is now."""
+        return self.inner.view(name)
+
+    def loss(self) -> float:
+        """The loss after the last iteration."""
+        return float("nan") if self._point is None else self._point.loss
+
+    def keep_best(self) -> None:
+        """Keep the best parameters from now on."""
+        self._keeps = True
+
+    def best(self) -> Mapping[str, Array]:
+        """The parameters that were kept."""
+        return self._best
+
+    def run(self) -> None:
+        """Go on from the control block's position until it says why it stopped."""
+        self.control["status"] = self._run()
+
+    # --- iterations
+
+    def _run(self) -> int:
+        c = self.control
+        for name in SHARED:
+            self.inner.control[name] = c[name]
+        self.inner.control["monitor_column"] = -1
+        self._line = np.zeros(c["columns"])
+        if c["epoch"] < c["last_epoch"] and self._point is None:
+            self._here = self._flat()
+            self._kept = {name: np.array(self.inner.view(name)) for name in self.others}
+            self._point = self._evaluate(self._here)
+            if not np.isfinite(self._point.loss):
+                return words.NOT_FINITE
+        while c["epoch"] < c["last_epoch"]:
+            if c["stop"] or c["step"] >= c["last_step"]:
+                return words.STOPPED if c["stop"] else words.STEP_LIMIT
+            if not self._iterate():
+                return words.STOPPED if c["stop"] else words.CONVERGED
+            if self._epoch_end():
+                return words.NO_PATIENCE
+        return words.FINISHED
+
+    def _iterate(self) -> bool:
+        """One iteration; False where there is nothing to gain."""
+        start = self._point
+        if start is None:
+            return False
+        steepest = float(abs(start.gradient).max(initial=0.0))
+        if steepest <= self.optimizer.tolerance_gradient:
+            self.notes = (f"L-BFGS converged: no entry of the gradient is above {steepest:.2g}.",)
+            return False
+        here = self._here
+        found = self._search(start)
+        if found is None and self.memory.pairs and not self.control["stop"]:
+            # The pairs may mislead where rounding rules: once more, straight down.
+            self.memory.pairs = []
+            found = self._search(start)
+        if found is None:
+            self._put(here)
+            self.notes = (
+                "L-BFGS ended: no lower loss was found along its direction; the largest entry of "
+                f"the gradient is {steepest:.2g}.",
+            )
+            return False
+        step = found.length * self._direction
+        self.memory.add(step, found.gradient - start.gradient)
+        self._here, self._point = here + step, found
+        # The last point that was tried need not be the one that was taken.
+        if self.others and found is not self._tried:
+            self._evaluate(self._here)
+        self._put(self._here)
+        return True
+
+    def _search(self, start: Point) -> Point | None:
+        here = self._here
+        self._direction = direction = self.memory.direction(start.gradient)
+        slope = float(direction @ start.gradient)
+        if not slope < 0:
+            return None
+        first = self.control["learning_rate"]
+        if not self.memory.pairs:
+            first *= min(1.0, 1.0 / float(abs(start.gradient).sum()))
+
+        def evaluate(length: float) -> Point:
+            if self.control["stop"]:
+                return Point(length, np.inf, 0.0, start.gradient, start.line)
+            point = self._evaluate(here + length * direction)
+            slope = float(point.gradient @ direction)
+            self._tried = Point(length, point.loss, slope, point.gradient, point.line)
+            return self._tried
+
+        zero = Point(0.0, start.loss, slope, start.gradient, start.line)
+        return search(evaluate, zero, first, self.optimizer.max_evaluations)
+
+    # --- evaluations by the inner engine
+
+    def _flat(self) -> Vector:
+        parts = [np.asarray(self.inner.view(name), np.float64).ravel() for name in self.trained]
+        return np.concatenate([*parts, np.zeros(0)])
+
+    def _put(self, flat: Vector) -> None:
+        """Give the inner engine its parameters."""
+        place, state = 0, {}
+        for name in self.trained:
+            like = self.inner.view(name)
+            state[name] = flat[place : place + like.size].reshape(like.shape).astype(like.dtype)
+            place += like.size
+        self.inner.load(state)
+
+    def _evaluate(self, flat: Vector) -> Point:
+        """Loss, gradient and the numbers of the history somewhere, in one native call."""
+        self._put(flat)
+        self.inner.load(self._kept)
+        c = self.inner.control
+        c["epoch"] = c["first_epoch"] = c["batch"] = c["step"] = c["stop"] = 0
+        c["last_epoch"], c["last_step"] = 1, 2
+        c["loss_sum"] = c["loss_count"] = 0.0
+        c.sums()[:] = 0.0
+        c["history"] = self._line.ctypes.data
+        self.inner.run()
+        names = [f"state.{name}.{GRADIENT}" for name in self.trained]
+        parts = [np.asarray(self.inner.view(name), np.float64).ravel() for name in names]
+        gradient = np.concatenate([*parts, np.zeros(0)])
+        whole = c["status"] == words.FINISHED and bool(np.isfinite(gradient).all())
+        loss = float(self._line[0]) if whole else np.inf
+        return Point(0.0, loss, 0.0, gradient if whole else 0.0 * self._here, self._line.copy())
+
+    # --- the end of an iteration
+
+    def _epoch_end(self) -> bool:
+        """Write the history, watch; returns whether patience is at its end."""
+        c, point = self.control, self._point
+        if point is None:
+            return False
+        self._kept = {name: np.array(self.inner.view(name)) for name in self.others}
+        address = c["history"] + (c["epoch"] - c["first_epoch"]) * c["columns"] * 8
+        numbers = (ctypes.c_double * c["columns"]).from_address(address)
+        np.ctypeslib.as_array(numbers)[:] = point.line
+        c["epoch"], c["step"] = c["epoch"] + 1, c["step"] + 1
+        if c["monitor_column"] < 0:
+            return False
+        sign, value = c["monitor_sign"], float(point.line[c["monitor_column"]])
+        if sign * value < sign * c["best_value"] - c["tolerance"]:
+            c["best_value"], c["best_epoch"], c["waited"] = value, c["epoch"] - 1, 0
+            if self._keeps:
+                names = [*self.trained, *self.others]
+                self._best = {name: np.array(self.inner.view(name)) for name in names}
+        else:
+            c["waited"] = c["waited"] + 1
+        return bool(c["waited"] >= c["patience"])

@@ -1,0 +1,406 @@
+"""The testing room: what keeps a contract passes, what breaks one is named with its contract."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ranvier as rv
+import ranvier.testing
+from ranvier import ops
+from ranvier.foundation import errors
+from ranvier.layers import LAYERS
+from ranvier.layers.activations import ACTIVATIONS
+from ranvier.testing import (
+    ContractError,
+    check_activation,
+    check_layer,
+    check_loss,
+    check_metric,
+    check_optimizer,
+)
+from ranvier.testing.contracts import check_engines, difference
+
+COUNTER = itertools.count()
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    tables: list[dict[str, Any]] = [ACTIVATIONS._things, LAYERS._things]
+    before = [dict(table) for table in tables]
+    yield
+    for table, was in zip(tables, before, strict=True):
+        table.clear()
+        table.update(was)
+
+
+# --- what keeps its contract
+
+
+class Scale(rv.Layer):
+    def __init__(self, start: str = "ones") -> None:
+        self.start = start
+
+    def declare(self, input_shape: tuple[int, ...]) -> dict[str, rv.Parameter]:
+        return {"factor": rv.Parameter(input_shape[-1:], self.start)}
+
+    def forward(self, x: Any, parameters: Any, context: Any) -> Any:
+        return x * parameters["factor"]
+
+
+class Cubed(rv.Loss):
+    def __call__(self, outputs: Any, targets: Any) -> Any:
+        return ops.mean(ops.absolute(outputs - targets) ** 3, axis=1)
+
+
+class Descent(rv.Optimizer):
+    def __init__(self, learning_rate: float = 0.01) -> None:
+        self.learning_rate = learning_rate
+
+    def update(self, w: Any, g: Any, state: Any, step: Any, rate: Any) -> Any:
+        return w - ops.cast(rate, w.dtype) * g, {}
+
+
+class Worst(rv.metrics.MeanMetric):
+    def of_rows(self, outputs: Any, targets: Any) -> Any:
+        return ops.max(ops.absolute(outputs - ops.cast(targets, outputs.dtype)), axis=1)
+
+
+def swish(x: Any) -> Any:
+    return x * ops.sigmoid(x)
+
+
+def test_the_room_is_public() -> None:
+    assert rv.testing is ranvier.testing
+    assert issubclass(ContractError, errors.RanvierError)
+    assert issubclass(ContractError, AssertionError)
+    assert set(rv.testing.__all__) >= {"check_layer", "check_loss", "check_metric"}
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_layer_of_ones_own_passes() -> None:
+    check_layer(Scale())
+    LAYERS.register("Scale")(Scale)
+    check_layer(Scale("glorot_uniform"), (3,))
+    check_layer(rv.Dense(3, activation="tanh"))
+
+
+def test_others_of_ones_own_pass() -> None:
+    check_loss(Cubed())
+    check_loss(Cubed(), np.eye(3), np.ones((3, 3)))
+    check_optimizer(Descent(0.1))
+    check_metric(Worst(), np.eye(5)[:, :3], np.ones((5, 3)))
+    check_activation(swish)
+
+
+def test_names_come_from_the_classes() -> None:
+    assert (Cubed.name, Descent.name, Worst.name) == ("cubed", "descent", "worst")
+
+
+# --- what breaks one
+
+
+class ForgetsItsArgument(Scale):
+    def __init__(self, start: str = "ones", power: int = 2) -> None:
+        super().__init__(start)
+
+
+class ChangesItsArgument(Scale):
+    def __init__(self, start: str = "ones", power: float = 2.0) -> None:
+        super().__init__(start)
+        self.power = power / 2.0
+
+
+class KeepsAnArray(Scale):
+    def __init__(self, table: Any = None) -> None:
+        super().__init__()
+        self.table = np.zeros(3)
+
+
+class PrintsItself(Scale):
+    def __repr__(self) -> str:
+        return "a scale"
+
+
+class MixesRows(Scale):
+    def forward(self, x: Any, parameters: Any, context: Any) -> Any:
+        return (x - ops.mean(x, axis=0)) * parameters["factor"]
+
+
+class RollsItsOwnDice(Scale):
+    def forward(self, x: Any, parameters: Any, context: Any) -> Any:
+        noise = np.random.default_rng(next(COUNTER)).normal() if context.training else 1.0
+        return x * parameters["factor"] * float(noise)
+
+
+class ReadsAFactFromOutside(Scale):
+    """Registered below: what comes back from a file is another layer."""
+
+    def forward(self, x: Any, parameters: Any, context: Any) -> Any:
+        return x * parameters["factor"] * self.__dict__.setdefault("secret", float(next(COUNTER)))
+
+
+class AnotherDtype(Scale):
+    def forward(self, x: Any, parameters: Any, context: Any) -> Any:
+        y = x * parameters["factor"]
+        return ops.cast(ops.cast(y, "float64"), "float32") if not context.training else y
+
+
+def _wrong(node: Any, d: Any) -> Any:
+    return (3.0 * d,)
+
+
+@ops.with_gradient(_wrong)
+def double(x: Any) -> Any:
+    return x * 2.0
+
+
+class WrongSlope(Scale):
+    def forward(self, x: Any, parameters: Any, context: Any) -> Any:
+        return double(x) * parameters["factor"]
+
+
+class OnlyPictures(Scale):
+    def declare(self, input_shape: tuple[int, ...]) -> dict[str, rv.Parameter]:
+        if len(input_shape) != 4:
+            raise self.cannot_read(input_shape, "(N, a, b, c, d)", "reshape it")
+        return super().declare(input_shape)
+
+
+class RowMean(Cubed):
+    def __call__(self, outputs: Any, targets: Any) -> Any:
+        off = outputs - targets
+        return ops.mean((off - ops.mean(off, axis=0)) ** 2, axis=1)
+
+
+class Broadcasts(Cubed):
+    def check(self, *arguments: Any, classes: Any = None) -> None:
+        """Takes everything."""
+
+
+class AlwaysFloat64(Cubed):
+    def __call__(self, outputs: Any, targets: Any) -> Any:
+        return ops.cast(super().__call__(outputs, targets), "float64")
+
+
+class ReadsNothing(Cubed):
+    def check(self, *arguments: Any, classes: Any = None) -> None:
+        raise errors.ShapeError("no", happened="no", needed="no", fix="no")
+
+
+class IgnoresTheRate(Descent):
+    def update(self, w: Any, g: Any, state: Any, step: Any, rate: Any) -> Any:
+        return w - 0.01 * g, {}
+
+
+class LosesState(Descent):
+    def state(self, shape: tuple[int, ...], dtype: str) -> dict[str, float]:
+        return {"mean": 0.0}
+
+
+class ChangesDtype(Descent):
+    def update(self, w: Any, g: Any, state: Any, step: Any, rate: Any) -> Any:
+        return w - rate * g, {}
+
+
+class CountsItsCalls(Descent):
+    def update(self, w: Any, g: Any, state: Any, step: Any, rate: Any) -> Any:
+        return w - ops.cast(rate, w.dtype) * g * float(next(COUNTER)), {}
+
+
+class StandsStill(Descent):
+    def update(self, w: Any, g: Any, state: Any, step: Any, rate: Any) -> Any:
+        return ops.where(ops.broadcast_to(step, w.shape) > 0.5, w, g * ops.cast(rate, w.dtype)), {}
+
+
+class OfTheBatch(Worst):
+    def statistics(self, outputs: Any, targets: Any, weights: Any = None) -> Any:
+        rows = self.of_rows(outputs, targets)
+        return ops.max(rows), ops.cast(ops.length(rows, 0, rows.dtype), rows.dtype)
+
+
+class ForgetsWeights(Worst):
+    def statistics(self, outputs: Any, targets: Any, weights: Any = None) -> Any:
+        return super().statistics(outputs, targets)
+
+
+class StatisticsOfRows(Worst):
+    def statistics(self, outputs: Any, targets: Any, weights: Any = None) -> Any:
+        rows = self.of_rows(outputs, targets)
+        return rows, ops.sum(rows * 0.0 + 1.0)
+
+
+NUMBERS = (
+    np.random.default_rng(0).normal(size=(5, 3)),
+    np.random.default_rng(1).normal(size=(5, 3)),
+)
+BROKEN: tuple[tuple[Callable[[], Any], type[errors.RanvierError], tuple[str, ...]], ...] = (
+    (lambda: check_layer(ForgetsItsArgument()), errors.ArgumentError, ("power", "self.power")),
+    (lambda: check_layer(ChangesItsArgument()), ContractError, ("from_config", "power")),
+    (lambda: check_layer(KeepsAnArray()), ContractError, ("model file", "ndarray")),
+    (lambda: check_layer(PrintsItself()), ContractError, ("a scale", "print")),
+    (lambda: check_layer(MixesRows()), ContractError, ("MixesRows()", "other rows", "axis 0")),
+    (lambda: check_layer(RollsItsOwnDice()), ContractError, ("RollsItsOwnDice()",)),
+    (lambda: check_layer(AnotherDtype()), ContractError, ("its prediction", "float64")),
+    (lambda: check_layer(WrongSlope()), ContractError,
+     ("WrongSlope()", "gradient with respect to x", "with_gradient")),
+    (lambda: check_layer(OnlyPictures()), ContractError, ("no input shape", "(N, a, b, c, d)")),
+    (lambda: check_layer(OnlyPictures(), (3,)), errors.ShapeError, ("(N, a, b, c, d)",)),
+    (lambda: check_layer(rv.Dense), errors.ArgumentError, ("check_layer", "brackets")),
+    (lambda: check_layer(rv.Dense(2, activation=swish)), ContractError, ("model file", "register")),
+    (lambda: check_loss(RowMean()), ContractError, ("RowMean()", "other rows")),
+    (lambda: check_loss(Broadcasts(), *NUMBERS), ContractError, ("broadcasting", "(N, 1)")),
+    (lambda: check_loss(AlwaysFloat64()), ContractError, ("float64", "float32")),
+    (lambda: check_loss(ReadsNothing()), ContractError, ("no outputs and targets", "give them")),
+    (lambda: check_loss(Cubed(), NUMBERS[0]), errors.ArgumentError, ("targets given: False",)),
+    (lambda: check_loss(Cubed), errors.ArgumentError, ("MeanSquaredError()",)),
+    (lambda: check_optimizer(IgnoresTheRate()), ContractError, ("rate", "schedule")),
+    (lambda: check_optimizer(LosesState()), ContractError, ("['mean']", "states")),
+    (lambda: check_optimizer(ChangesDtype()), ContractError, ("float32", "ops.cast")),
+    (lambda: check_optimizer(CountsItsCalls()), ContractError, ("CountsItsCalls",)),
+    (lambda: check_optimizer("adam"), errors.ArgumentError, ("check_optimizer", "'adam'")),
+    (lambda: check_metric(OfTheBatch(), *NUMBERS), ContractError, ("do not add up",)),
+    (lambda: check_metric(ForgetsWeights(), *NUMBERS), ContractError, ("weight 2",)),
+    (lambda: check_metric(StatisticsOfRows(), *NUMBERS), ContractError, ("a statistic",)),
+    (lambda: check_metric(Worst(), NUMBERS[0]), errors.ArgumentError, ("targets given: False",)),
+    (lambda: check_activation(double), ContractError, ("activation double", "slope")),
+    (lambda: check_activation(lambda x: ops.sum(x, axis=0)), ContractError, ("shape",)),
+    (lambda: check_activation("swosh"), errors.ArgumentError, ("swosh",)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(BROKEN)))
+def test_a_broken_contract_is_named(number: int) -> None:
+    action, kind, parts = BROKEN[number]
+    with pytest.raises(kind) as caught:
+        action()
+    assert caught.value.happened
+    assert caught.value.fix
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_an_optimizer_that_stands_still_is_found() -> None:
+    with pytest.raises(ContractError, match="rate that it is given"):
+        check_optimizer(StandsStill())
+
+
+@pytest.mark.usefixtures("registries")
+def test_what_a_file_does_not_give_back_is_found() -> None:
+    LAYERS.register("ReadsAFactFromOutside")(ReadsAFactFromOutside)
+    with pytest.raises(ContractError, match="ReadsAFactFromOutside"):
+        check_layer(ReadsAFactFromOutside(), (3,))
+
+
+def test_a_gradient_that_is_no_slope_on_purpose_is_excused() -> None:
+    check_activation("step", differentiable=False)
+
+
+def test_differences_are_found() -> None:
+    one = np.array([1.0, np.nan, np.inf])
+    assert difference(one, one, 0.0) is None
+    assert "[1]" in str(difference(one, np.array([1.0, 2.0, np.inf]), 1.0))
+    assert "float64" in str(difference(one, one.astype("float32"), 1.0))
+    assert difference(np.array([1e6]), np.array([1e6 + 1.0]), 1e-5) is None
+
+
+def test_engines_that_differ_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(x: float) -> float:
+        return math.inf
+
+    assert broken(0.0) == math.inf
+    monkeypatch.setattr(
+        "ranvier.testing.contracts.compile",
+        lambda function, engine="native": lambda x: function(x) + (engine == "native"),
+    )
+    with pytest.raises(ContractError, match="native engine"):
+        check_engines("a thing", lambda x: x * 2.0, [np.ones(3)])
+
+
+# --- functions as activations
+
+
+def test_a_function_is_an_activation() -> None:
+    layer = rv.Dense(2, activation=swish)
+    assert repr(layer) == "Dense(2, activation=swish)"
+    assert layer.last_activation == "the function swish"
+    assert rv.Dense(2, activation=ops.relu).config() == rv.Dense(2, activation="relu").config()
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    found = []
+    for engine in ("native", "reference"):
+        model = rv.Sequential(rv.Dense(4, activation=swish), rv.Dense(1), dtype="float64")
+        model.fit(x, x[:, :1], epochs=2, engine=engine, verbose=False)
+        found.append(model.predict(x, engine=engine))
+    np.testing.assert_allclose(*found, rtol=1e-10)
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_function_is_saved_once_it_has_a_name(tmp_path: Any) -> None:
+    path = tmp_path / "model.safetensors"
+    model = rv.Sequential(rv.Dense(2, activation=swish)).build((3,))
+    with pytest.raises(errors.ArgumentError, match="the function swish") as caught:
+        model.save(path)
+    assert 'register("swish")' in caught.value.fix
+    ACTIVATIONS.register("swish")(swish)
+    model = rv.Sequential(rv.Dense(2, activation=swish)).build((3,))
+    model.save(path)
+    x = np.ones((4, 3), "float32")
+    assert (rv.load(path).predict(x) == model.predict(x)).all()
+    check_activation("swish")
+    check_layer(rv.Dense(2, activation=swish))
+
+
+def test_functions_of_numpy_are_refused() -> None:
+    for make in (rv.Dense, lambda units, activation: rv.Activation(activation)):
+        with pytest.raises(errors.ArgumentError, match=r"numpy\.tanh") as caught:
+            make(2, activation=np.tanh)
+        assert "ranvier.ops.tanh" in caught.value.fix
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_thing_that_is_defined_again_takes_its_place() -> None:
+    def make(scale: float) -> Any:
+        return lambda x: x * scale
+
+    first, second = make(1.0), make(2.0)
+    ACTIVATIONS.register("scaled")(first)
+    with pytest.raises(errors.ArgumentError, match="two activations"):
+        ACTIVATIONS.register("scaled")(second)
+    namespace: dict[str, Any] = {"__name__": "notebook"}
+    for factor in (2.0, 3.0):
+        exec(f"def grow(x): return x * {factor}", namespace)
+        ACTIVATIONS.register("grow")(namespace["grow"])
+    assert ACTIVATIONS["grow"](1.0) == 3.0
+
+
+def test_a_loss_needs_only_its_formula() -> None:
+    loss = Cubed()
+    loss.check((3,), (3,), "numbers")
+    with pytest.raises(errors.ShapeError, match=r"\(N, 1\)"):
+        loss.check((3,), (1,), "numbers")
+
+    class NotOfRows(rv.Loss):
+        def __call__(self, outputs: Any, targets: Any) -> Any:
+            return ops.mean(outputs - targets)
+
+    with pytest.raises(errors.ShapeError, match="one number a row") as caught:
+        NotOfRows().check((3,), (3,), "numbers")
+    assert "axis=1" in caught.value.fix
+
+
+def test_whole_powers_of_values() -> None:
+    x = np.array([-1.5, 0.5, 2.0])
+    for exponent in (1, 2, 3, 4, 5, 6, 7, 12):
+        power = rv.compile(lambda x, p=exponent: x**p)
+        np.testing.assert_allclose(power(x), x**exponent, rtol=1e-15)
+        slope = rv.gradient(lambda x, p=exponent: ops.sum(x**p))(x)
+        np.testing.assert_allclose(slope, exponent * x ** (exponent - 1), rtol=1e-14)
+    for exponent in (0, -1, 0.5, True, "2"):
+        with pytest.raises(errors.TraceError, match="whole powers") as caught:
+            rv.compile(lambda x, p=exponent: x**p)(x)
+        assert "ops.sqrt" in caught.value.fix
