@@ -246,6 +246,22 @@ def test_a_shared_layer_takes_both_batches_into_its_statistics(engine: str) -> N
     np.testing.assert_allclose(norm.running_var, expected, rtol=1e-12)
 
 
+def test_statistics_run_inside_a_network_that_is_a_layer() -> None:
+    x = np.random.default_rng(0).normal(2.0, 1.0, (32, 4))
+    inner = rv.Sequential(rv.Dense(3), rv.BatchNorm())
+    model = rv.Sequential(inner, rv.Dense(1), dtype="float64")
+    flat = rv.Sequential(rv.Dense(3), rv.BatchNorm(), rv.Dense(1), dtype="float64").build((4,))
+    model.build((4,))
+    for name, other in (("layers.0.layers.0", 0), ("layers.1", 2)):
+        for part in ("weight", "bias"):
+            flat.layers[other].values[part][...] = model.network.parameters[f"{name}.{part}"]
+    for each in (model, flat):
+        each.fit(x, x[:, :1], optimizer=rv.SGD(0.05), epochs=2, batch_size=8, verbose=False)
+    found = model.network.parameters["layers.0.layers.1.running_mean"]
+    assert (found == flat.layers[1].running_mean).all()
+    assert (model.predict(x) == flat.predict(x)).all()
+
+
 ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] = (
     ("momentum", errors.ArgumentError, lambda: BatchNorm(1.5), ("BatchNorm", "momentum", "1.5")),
     ("epsilon", errors.ArgumentError, lambda: BatchNorm(0.1, 0.0), ("epsilon", "above 0")),

@@ -1,4 +1,4 @@
-"""Contracts of the layers: formula, shapes, gradient, configuration, and every error."""
+"""Layers: formulas, shapes, configuration, and every error; test_contracts.py holds the rest."""
 
 from __future__ import annotations
 
@@ -144,29 +144,6 @@ def test_shapes_and_dtypes(case: tuple[Layer, tuple[int, ...], str], dtype: str,
         assert y.dtype == np.dtype(dtype)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case[2])
-def test_gradient(case: tuple[Layer, tuple[int, ...], str]) -> None:
-    layer, shape, _ = case
-    values = values_of(layer, shape)
-    x = np.random.default_rng(5).normal(size=(3, *shape))
-    names = list(values)
-
-    def loss(x: Any, *arrays: Any) -> Any:
-        y = layer.forward(x, dict(zip(names, arrays, strict=True)), training())
-        return ops.sum(y * y * y)
-
-    arrays = [x, *values.values()]
-    found = gradient(loss, tuple(range(len(arrays))))(*arrays)
-    for place, array in enumerate(arrays):
-        direction = np.random.default_rng(place).normal(size=array.shape)
-        ends = []
-        for sign in (1e-6, -1e-6):
-            moved = [a + sign * direction if i == place else a for i, a in enumerate(arrays)]
-            ends.append(float(loss(*moved)))
-        expected = (ends[0] - ends[1]) / 2e-6
-        assert float((found[place] * direction).sum()) == pytest.approx(expected, rel=1e-6)
-
-
 def test_dense_is_its_formula() -> None:
     x, values = np.array([[1.0, 2.0]]), {"weight": np.eye(2) * 3, "bias": np.array([-4.0, 0.5])}
     assert Dense(2).forward(x, values, Context()).tolist() == [[-1.0, 6.5]]
@@ -229,33 +206,6 @@ def test_sites_are_counted_in_each_context() -> None:
 NEAR = {"float32": {"rtol": 2e-5, "atol": 2e-6}, "float64": {"rtol": 1e-12, "atol": 1e-13}}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case[2])
-def test_native_code_is_the_reference(case: tuple[Layer, tuple[int, ...], str], dtype: str) -> None:
-    layer, shape, _ = case
-    values = values_of(layer, shape, dtype)
-    x = np.random.default_rng(2).normal(size=(5, *shape)).astype(dtype)
-
-    def both(x: Any, values: Any, seed: Any, step: Any) -> Any:
-        def forward(x: Any, values: Any) -> Any:
-            return layer.forward(x, values, Context(True, seed, step, dtype))
-
-        def loss(x: Any, values: Any) -> Any:
-            y = forward(x, values)
-            return ops.sum(y * y * y)
-
-        return forward(x, values), gradient(loss, 0)(x, values), gradient(loss, 1)(x, values)
-
-    arguments = (x, values, np.int64(1), np.int64(2))
-    native = rv.compile(both)(*arguments)
-    reference = rv.compile(both, engine="reference")(*arguments)
-    for one, other in zip(native[:2], reference[:2], strict=True):
-        assert one.dtype == np.dtype(dtype)
-        np.testing.assert_allclose(one, other, **NEAR[dtype])
-    for name in values:
-        np.testing.assert_allclose(native[2][name], reference[2][name], **NEAR[dtype])
-
-
 @pytest.mark.parametrize("engine", ["native", "reference"])
 @pytest.mark.parametrize(
     "case", [case for case in CASES if not case[0].reads_integers], ids=lambda case: case[2]
@@ -275,32 +225,6 @@ def test_a_nan_stays_a_nan(case: tuple[Layer, tuple[int, ...], str], engine: str
         # Only in training, and only here, a row depends on the others of its batch.
         mixed = isinstance(layer, BatchNorm) and context.training
         assert np.isnan(y[1]).all() if mixed else np.isfinite(y[1]).all()
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if case[1]], ids=lambda case: case[2])
-def test_a_layer_trains_natively_and_survives_its_file(
-    case: tuple[Layer, tuple[int, ...], str], tmp_path: Any
-) -> None:
-    _, shape, text = case
-    x = np.random.default_rng(0).normal(size=(20, *shape))
-    if case[0].reads_integers:
-        x = np.abs(x).astype(int)
-    y = np.sin(x.reshape(20, -1)[:, :1])
-    models = []
-    for engine in ("native", "reference"):
-        layer = copy.deepcopy(case[0])
-        model = rv.Sequential(layer, rv.Flatten(), rv.Dense(1), dtype="float64")
-        model.fit(x, y, epochs=2, batch_size=8, engine=engine, verbose=False)
-        models.append(model)
-    for name, array in models[0].network.parameters.items():
-        other = models[1].network.parameters[name]
-        # Adam divides by gradients, small ones too: what rounds differently grows.
-        np.testing.assert_allclose(array, other, rtol=1e-9, atol=1e-11)
-    models[0].save(tmp_path / "model.safetensors")
-    again = rv.load(tmp_path / "model.safetensors")
-    assert again.layers[0].describe() == text
-    assert again.layers[0].config() == case[0].config()
-    assert (again.predict(x) == models[0].predict(x)).all()
 
 
 def test_slopes() -> None:

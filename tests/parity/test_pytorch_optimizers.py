@@ -1,7 +1,8 @@
 """Optimizers beside PyTorch's: the same losses over 100 full-batch steps in float64.
 
 Lion has no twin there; its formula is tested in ``tests/test_optimizers.py``. Muon's twin iterates
-in bfloat16: ``tests/test_muon.py`` compares with it, the iteration in float64.
+in bfloat16: ``tests/test_muon.py`` compares with it, the iteration in float64. L-BFGS is
+compared by its optimum, in ``tests/test_lbfgs.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ torch = pytest.importorskip("torch")
 import test_pytorch  # noqa: E402
 
 from ranvier.optimizers import (  # noqa: E402
+    LBFGS,
     OPTIMIZERS,
     SGD,
     AdaDelta,
@@ -104,7 +106,7 @@ def _double_scalars() -> Iterator[None]:
 
 
 def test_every_optimizer_is_compared() -> None:
-    without_twin = {Lion, Muon}
+    without_twin = {LBFGS, Lion, Muon}
     compared = {type(optimizer) for optimizer, _ in CASES.values()}
     assert compared | without_twin == {found for _, found in OPTIMIZERS.items()}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ranvier.data.preparation import Preparation
 from ranvier.data.targets import Targets
 from ranvier.foundation.errors import DataError
-from ranvier.models import Sequential
+from ranvier.models import Model
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _shown(value: float | None) -> str:
 
 
 def score(
-    model: Sequential,
+    model: Model,
     x: NDArray[np.float32],
     y: NDArray[Any],
     known: NDArray[Any],
@@ -78,7 +78,7 @@ def score(
 
 
 def _numbers(
-    model: Sequential,
+    model: Model,
     x: NDArray[np.float32],
     y: NDArray[Any],
     known: NDArray[Any],

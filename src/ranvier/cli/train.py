@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ranvier import optimizers
 from ranvier.cli.defaults import (
     default_layers,
     flattened,
@@ -22,7 +21,7 @@ from ranvier.cli.report import INTERRUPTED, Report
 from ranvier.cli.scores import Scores, score
 from ranvier.data import Dataset, Targets, open_dataset
 from ranvier.foundation.errors import DataError
-from ranvier.models import EarlyStopping, Sequential
+from ranvier.models import EarlyStopping, Model, Sequential
 from ranvier.models.progress_line import ProgressLine, final_text
 from ranvier.models.stored import store
 from ranvier.optimizers import OPTIMIZERS, Optimizer
@@ -138,14 +137,14 @@ def _targets(dataset: Dataset) -> Targets:
 
 def _optimizer(options: TrainOptions) -> Optimizer:
     if options.learning_rate is None:
-        return optimizers.resolve(options.optimizer)
+        return OPTIMIZERS[options.optimizer]()
     kind = OPTIMIZERS[options.optimizer]
     return kind.from_config({**kind().config(), "learning_rate": options.learning_rate})
 
 
 def _training_text(
     options: TrainOptions,
-    model: Sequential,
+    model: Model,
     epochs: int,
     patience: int | None,
     validation: float | None,
@@ -163,7 +162,7 @@ def _training_text(
     return "\n".join(parts)
 
 
-def _score(model: Sequential, dataset: Dataset, report: Report) -> Scores:
+def _score(model: Model, dataset: Dataset, report: Report) -> Scores:
     x, y = dataset.test_inputs, dataset.test_y
     place = "Test"
     if x is None or y is None:
@@ -178,7 +177,7 @@ def _score(model: Sequential, dataset: Dataset, report: Report) -> Scores:
 def _document(
     options: TrainOptions,
     dataset: Dataset,
-    model: Sequential,
+    model: Model,
     history: History,
     scores: Scores | None,
     out: Path,

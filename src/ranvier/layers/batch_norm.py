@@ -97,7 +97,8 @@ class BatchNorm(Layer):
     ``n / (n - 1)`` (unbiased, as in PyTorch; ``n`` numbers a feature; a single one leaves it at 0).
 
     In evaluation, and while ``layer.trainable`` is False, the running statistics take their place
-    and do not change.
+    and do not change. Weights of rows weigh losses, not these statistics: with this layer, a row of
+    weight 2 is not the row twice.
 
     Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal
     covariate shift", ICML 2015.

@@ -65,7 +65,8 @@ class Ranking(WholeSetMetric):
         numbers, right = self._rankings(outputs, targets)
         heavy = np.ones(len(right)) if weights is None else np.asarray(weights, np.float64)
         # Rows without weight take no part, not even as a threshold.
-        numbers, right, heavy = (a[heavy > 0.0] for a in (numbers, right, heavy))
+        counted = heavy > 0.0
+        numbers, right, heavy = numbers[counted], right[counted], heavy[counted]
         found = [self._one(numbers[:, k], right[:, k], heavy) for k in range(numbers.shape[1])]
         return float(np.mean(found))
 

@@ -6,6 +6,7 @@ room, the loop is a training program, the file is the formats room's.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from ranvier.models.plan import FitPlan, Losses, LossWeights, Metrics
 from ranvier.models.progress_line import both, final_text, progress_line
 from ranvier.models.request import FitRequest, training_program, understood
 from ranvier.models.row_weights import ClassWeight
+from ranvier.models.training_plan import training_plan_text
 from ranvier.networks.network import Network
 from ranvier.networks.wiring import find_wiring
 from ranvier.optimizers import OptimizerLike
@@ -187,6 +189,54 @@ class Model(BaseModel):
             UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights,
         )  # fmt: skip
         return self._program(request)[0]
+
+    def training_plan(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: Losses = None,
+        optimizer: OptimizerLike = "adam",
+        epochs: int = 10,
+        batch_size: int | None = 32,
+        validation: Validation = None,
+        callbacks: Callbacks = (),
+        metrics: Metrics = None,
+        sample_weight: object = None,
+        class_weight: ClassWeight = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        accumulate: int = 1,
+        average: float | None = None,
+        loss_weights: LossWeights = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        engine: str = "native",
+        time_limit: float | None = None,
+    ) -> str:
+        """The loop that `fit` would run, as text; arguments as `fit`. Nothing is trained.
+
+        It says how many rows and steps there are, what one step does in which order, what is
+        validated and watched, and where Python is entered.
+
+        Example:
+            >>> import numpy as np, ranvier as rv
+            >>> model = rv.Sequential(rv.Dense(3, activation="relu"), rv.Dense(1))
+            >>> x = np.zeros((100, 2))
+            >>> text = model.training_plan(x, x[:, :1], epochs=5, engine="reference")
+            >>> [line for line in text.splitlines() if line.startswith(("batches", "steps"))]
+            ['batches         32 rows a step, 4 in the last', 'steps           4 an epoch']
+        """
+        request = FitRequest(
+            x, y, loss, optimizer, batch_size, validation, callbacks, metrics,
+            sample_weight, class_weight, shuffle, seed, engine,
+            UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights,
+        )  # fmt: skip
+        # A copy: an unbuilt model stays unbuilt, and the next fit may bring other rows.
+        network = copy.deepcopy(self.network)
+        plan = understood(request, network, self.preparations)
+        program = training_program(request, plan, network)
+        return training_plan_text(request, plan, network, program, epochs, time_limit)
 
     def _program(self, request: FitRequest) -> tuple[TrainingProgram, FitPlan]:
         plan = understood(request, self.network, self.preparations)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ranvier.foundation.shapes import N, show_shape
 from ranvier.layers import Layer
@@ -46,7 +47,8 @@ def layer_rows(
     rows: dict[int, LayerRow] = {}
     for call, one in zip(wiring.calls, shapes, strict=True):
         layer = layers[call.layer]
-        flops = layer.flops(one.input_shape, one.output_shape)
+        read: Any = one.input_shapes if layer.several_inputs else one.input_shape
+        flops = layer.flops(read, one.output_shape)
         reads = " and ".join(_source(wiring, value) for value in call.reads)
         known = rows.get(call.layer)
         if known is not None:

@@ -78,9 +78,9 @@ def _check_training(thing: str, activation: ActivationLike | None) -> None:
     y = np.stack([x[:, 0] * x[:, 1], np.tanh(x[:, 2])], axis=1)
 
     def make() -> Sequential:
-        return Sequential(Dense(5, activation), Dense(2), dtype="float64")
+        return Sequential(Dense(5, activation), Dense(2), dtype="float64").build((3,))
 
-    model = check_training(thing, make, x, y, {})
+    model = check_training(thing, make, x, y)
     check_predictions(thing, model, x)
     if isinstance(activation, str):
         check_file(thing, model, x)

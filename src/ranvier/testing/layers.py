@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from ranvier.foundation.errors import ArgumentError, ShapeError
 from ranvier.foundation.shapes import show_shape
 from ranvier.graph.transforms import gradient
 from ranvier.layers import LAYERS, Context, Dense, Flatten, Layer
-from ranvier.models import Sequential
+from ranvier.layers.shapes import RowShape
+from ranvier.layers.symbolic import Input
+from ranvier.models import Model
 from ranvier.networks.network import Network
 from ranvier.testing.contracts import (
     FLOATS,
@@ -37,12 +39,16 @@ SHAPES: tuple[tuple[int, ...], ...] = ((7,), (1,), (3, 5))
 #: Rows of a batch: one, and an odd number.
 ROWS = (1, 5)
 
+WHAT = ("its prediction", "its result in training")
+
 Array = NDArray[Any]
+#: The shape of one example, or one for each input.
+Shapes: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
 
 
 def check_layer(
     layer: Layer,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Shapes | None = None,
     *,
     differentiable: bool = True,
 ) -> None:
@@ -56,7 +62,8 @@ def check_layer(
 
     Args:
         layer: it is copied, so that it keeps its state.
-        input_shape: of one example, without the batch axis; left out, several are tried.
+        input_shape: of one example, without the batch axis, or a list of shapes for a layer of
+            several inputs; left out, a few are tried.
         differentiable: False for a layer whose gradient is not its slope on purpose, such as one
             that rounds.
 
@@ -81,52 +88,60 @@ def check_layer(
             fix="call the class if its brackets are missing",
         )
     check_configuration(layer)
-    shapes = readable(layer, input_shape)
-    for shape in shapes:
+    tried = readable(layer, input_shape)
+    for shapes in tried:
         for dtype in FLOATS:
-            _check_forward(layer, shape, dtype)
+            _check_forward(layer, shapes, dtype)
         if differentiable:
-            _check_gradients(layer, shape)
-    if shapes[0]:  # a model trains on rows of at least one number
-        _check_training(layer, shapes[0])
+            _check_gradients(layer, shapes)
+    if all(tried[0]):  # a model trains on rows of at least one number
+        _check_training(layer, tried[0])
 
 
-def readable(layer: Layer, input_shape: Sequence[int] | None) -> list[tuple[int, ...]]:
-    """The shapes that are checked: the one that is given, or those of a few that it reads.
+def readable(layer: Layer, input_shape: Shapes | None) -> list[tuple[RowShape, ...]]:
+    """The shapes of the inputs that are checked: those given, or those of a few that it reads.
 
     Raises:
         ShapeError: if the layer refuses the one that is given.
         ContractError: if none was given and it refuses all.
     """
+    count = 2 if layer.several_inputs else 1
+    tried = [(shape,) * count for shape in SHAPES]
+    if input_shape is not None:
+        several = any(isinstance(one, tuple | list) for one in input_shape)
+        given: Any = input_shape if several else [input_shape]
+        tried = [tuple(tuple(shape) for shape in given)]
     found, refused = [], ""
-    for shape in SHAPES if input_shape is None else [tuple(input_shape)]:
+    for shapes in tried:
         try:
-            Network([copied(layer)]).set_input_shape(shape)
-            found.append(shape)
+            copied(layer)(*(Input(shape) for shape in shapes))
+            found.append(shapes)
         except ShapeError as error:
             if input_shape is not None:
                 raise
             refused = error.needed
     if not found:
-        tried = ", ".join(show_shape(shape) for shape in SHAPES)
         raise broken(
             layer.describe(), "no input shape is known that it reads.",
-            f"it refuses examples of {tried}; it needs {refused}", "the shape of one example",
+            "it refuses examples of " + ", ".join(show_shape(shape) for shape in SHAPES)
+            + f"; it needs {refused}", "the shape of one example",
             "give it: check_layer(layer, input_shape)",
         )  # fmt: skip
     return found
 
 
-def batch(layer: Layer, shape: tuple[int, ...], rows: int, dtype: str = "float64") -> Array:
-    """Rows that the layer reads: random numbers, or the integers 0 and 1."""
+def batch(layer: Layer, shapes: tuple[RowShape, ...], rows: int, dtype: str) -> tuple[Array, ...]:
+    """Inputs that the layer reads: random numbers, or the integers 0 and 1."""
     if layer.reads_integers:
-        return np.random.default_rng(rows).integers(0, 2, (rows, *shape)).astype("int32")
-    return numbers((rows, *shape), dtype, seed=1)
+        rng = np.random.default_rng(rows)
+        return tuple(rng.integers(0, 2, (rows, *shape)).astype("int32") for shape in shapes)
+    return tuple(numbers((rows, *s), dtype, seed=1 + i) for i, s in enumerate(shapes))
 
 
-def _built(layer: Layer, shape: tuple[int, ...], dtype: str) -> Network:
-    network = Network([copied(layer)], dtype)
-    network.build(shape, seed=3)
+def _network(layer: Layer, shapes: tuple[RowShape, ...], dtype: str) -> Network:
+    inputs = tuple(Input(shape) for shape in shapes)
+    network = Model(inputs, copied(layer)(*inputs), dtype).network
+    network.build(seed=3)
     return network
 
 
@@ -140,62 +155,73 @@ def _moved(network: Network, trained: bool) -> dict[str, Array]:
     }
 
 
-def _check_forward(layer: Layer, shape: tuple[int, ...], dtype: str) -> None:
+def _result(
+    network: Network, x: tuple[Any, ...], values: Mapping[str, Any], context: Context
+) -> tuple[Any, ...]:
+    """What the layer gives by itself, without what its network does before and after it."""
+    layer = network.layers[0]
+    own = {name.removeprefix("layers.0."): array for name, array in values.items()}
+    found = layer.forward(x if layer.several_inputs else x[0], own, context)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _check_forward(layer: Layer, shapes: tuple[RowShape, ...], dtype: str) -> None:
     """Shapes, dtypes, and both engines, in training and outside, with all gradients."""
-    network = _built(layer, shape, dtype)
-    kept = _moved(network, trained=False)
-    reads_numbers = not layer.reads_integers
+    network = _network(layer, shapes, dtype)
+    values, kept = _moved(network, trained=True), _moved(network, trained=False)
+    places = (1,) if layer.reads_integers else (0, 1)
 
     def both(x: Any, values: Any, seed: Any, step: Any) -> Any:
         def training(x: Any, values: Any) -> Any:
-            return network.forward(x, {**values, **kept}, Context(True, seed, step, dtype))
+            return _result(network, x, {**values, **kept}, Context(True, seed, step, dtype))
 
-        def loss(x: Any, values: Any) -> Any:
-            return scalar_of(training(x, values))
-
-        places = (0, 1) if reads_numbers else (1,)
-        outside = network.forward(x, {**values, **kept}, Context(dtype=dtype))
-        return outside, training(x, values), gradient(loss, places)(x, values)
+        slopes = gradient(lambda x, values: scalar_of(training(x, values)), places)(x, values)
+        outside = _result(network, x, {**values, **kept}, Context(dtype=dtype))
+        return outside, training(x, values), slopes
 
     for rows in ROWS:
-        x = batch(layer, shape, rows, dtype)
-        arguments = (x, _moved(network, trained=True), np.int64(1), np.int64(2))
-        outside, training, *_ = check_engines(layer.describe(), both, arguments)
-        expected = (rows, *network.output_shape)
-        for what, array in (("its prediction", outside), ("its result in training", training)):
-            check_array(layer.describe(), what, array, expected, dtype)
+        x = batch(layer, shapes, rows, dtype)
+        arguments = (x, values, np.int64(1), np.int64(2))
+        for what, results in zip(WHAT, both(*arguments)[:2], strict=True):
+            for array, shape in zip(results, network.output_shapes, strict=True):
+                check_array(layer.describe(), what, array, (rows, *shape), dtype)
+        check_engines(layer.describe(), both, arguments)
 
 
-def _check_gradients(layer: Layer, shape: tuple[int, ...]) -> None:
-    network = _built(layer, shape, "float64")
+def _check_gradients(layer: Layer, shapes: tuple[RowShape, ...]) -> None:
+    network = _network(layer, shapes, "float64")
     values, kept = _moved(network, trained=True), _moved(network, trained=False)
-    x = batch(layer, shape, 3)
-    names = list(values)
+    x = batch(layer, shapes, 3, "float64")
+    moved = () if layer.reads_integers else x
 
     def loss(*arrays: Any) -> Any:
-        inputs, own = (x, arrays) if layer.reads_integers else (arrays[0], arrays[1:])
+        inputs = arrays[: len(moved)] or x
+        own = dict(zip(values, arrays[len(moved) :], strict=True))
         context = Context(True, np.int64(1), np.int64(2), "float64")
-        given = {**dict(zip(names, own, strict=True)), **kept}
-        return scalar_of(network.forward(inputs, given, context))
+        return scalar_of(_result(network, inputs, {**own, **kept}, context))
 
-    leading = {} if layer.reads_integers else {"x": x}
-    short = [name.removeprefix("layers.0.") for name in names]
-    if arrays := [*leading.values(), *values.values()]:
-        check_gradient(layer.describe(), loss, arrays, [*leading, *short])
+    names = ["x"] if len(moved) == 1 else [f"input {i}" for i in range(len(moved))]
+    names += [name.removeprefix("layers.0.") for name in values]
+    if names:
+        check_gradient(layer.describe(), loss, [*moved, *values.values()], names)
 
 
-def _check_training(layer: Layer, shape: tuple[int, ...]) -> None:
+def _check_training(layer: Layer, shapes: tuple[RowShape, ...]) -> None:
     thing = layer.describe()
-    x = batch(layer, shape, 20)
-    y = np.sin(x.reshape(20, -1)[:, :1].astype("float64"))
+    x = batch(layer, shapes, 20, "float64")
+    y = np.sin(x[0].reshape(20, -1)[:, :1].astype("float64"))
 
-    def make() -> Sequential:
-        return Sequential(copied(layer), Flatten(), Dense(1), dtype="float64")
+    def make() -> Model:
+        inputs = tuple(Input(shape) for shape in shapes)
+        found = copied(layer)(*inputs)
+        first = found[0] if isinstance(found, tuple) else found
+        return Model(inputs, Dense(1)(Flatten()(first)), dtype="float64").build()
 
-    model = check_training(thing, make, x, y, {})
-    check_predictions(thing, model, x)
+    given = x if len(x) > 1 else x[0]
+    model = check_training(thing, make, given, y)
+    check_predictions(thing, model, given)
     name = type(layer).__name__
     if name in LAYERS and LAYERS[name] is type(layer):
-        check_file(thing, model, x)
+        check_file(thing, model, given)
     if model.layers[0].values:
-        check_frozen(thing, make, 0, x, y, {})
+        check_frozen(thing, make, given, y)

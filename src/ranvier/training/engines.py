@@ -37,8 +37,22 @@ class Engine(Protocol):
     def keep_best(self) -> None:
         """Ask for the best parameters to be kept."""
 
+    def keep_now(self) -> None:
+        """The present parameters are the best ones, if the best ones are kept."""
+
     def best(self) -> Mapping[str, Array]:
         """The parameters that were kept."""
+
+
+def is_better(control: Control, value: float) -> bool:
+    """The monitor's rule: whether an epoch's number is better; counts epochs since the best one."""
+    sign = control["monitor_sign"]
+    if sign * value < sign * control["best_value"] - control["tolerance"]:
+        control["best_value"], control["best_epoch"] = value, control["epoch"] - 1
+        control["waited"] = 0
+        return True
+    control["waited"] = control["waited"] + 1
+    return False
 
 
 def scalars_now(control: Control, numbers: Sequence[str]) -> dict[str, Any]:

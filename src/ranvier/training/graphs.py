@@ -13,13 +13,13 @@ from ranvier.foundation.shapes import N, Shape
 from ranvier.graph.gradient import gradients_of
 from ranvier.layers.base import Context
 from ranvier.losses import Loss
-from ranvier.metrics import Metric
+from ranvier.metrics import Metric, WholeSetMetric
 from ranvier.networks.network import Network
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import Value, input_value
 from ranvier.optimizers import Optimizer, ParameterGroups
 from ranvier.training.rules import EPOCH, UpdateRules, host_numbers, is_scheduled
-from ranvier.training.statistics import finish_graph, statistics_of
+from ranvier.training.statistics import finish_graph, statistics_of, streaming
 from ranvier.training.updates import average_name, updated
 
 #: Scalars that a step reads, with their dtypes; the loops around it set them.
@@ -151,11 +151,11 @@ def _loss_rows(recipe: Recipe, outputs: Sequence[Any], targets: Sequence[Any]) -
 def _statistics(
     recipe: Recipe, outputs: Sequence[Value], targets: Sequence[Value], weights: Value | None
 ) -> list[tuple[Value, ...]]:
-    """The statistics of each metric, output after output."""
+    """The statistics of each streaming metric, output after output."""
     return [
         kept
         for metrics, out, target in zip(recipe.metrics, outputs, targets, strict=True)
-        for kept in statistics_of(metrics, out, target, weights)
+        for kept in statistics_of(streaming(metrics), out, target, weights)
     ]
 
 
@@ -191,15 +191,17 @@ def step_graph(recipe: Recipe) -> StepGraph:
     labels = ["loss", *(f"statistic{k}" for k in range(count))]
     labels += [f"new {target}" for target in replaced.values()]
     graph = Graph(tuple(inputs), tuple(results), tuple(labels))
-    metrics = [metric for own in recipe.metrics for metric in own]
+    metrics = [metric for own in recipe.metrics for metric in streaming(own)]
     finish = finish_graph(metrics, statistics)
     return StepGraph(
         graph, replaced, tuple(data), count, finish, stage.first, stage.averages, numbers
     )
 
 
-def validation_graph(recipe: Recipe) -> Graph:
-    """The loss's sum and rows and the metrics' statistics of one batch, layers not in training.
+def _validated(
+    recipe: Recipe, data: Mapping[str, Value]
+) -> tuple[dict[str, Value], tuple[Any, ...]]:
+    """Parameters, and what the losses read, layers not in training.
 
     Where weights are averaged, it is the average that is validated.
     """
@@ -208,10 +210,22 @@ def validation_graph(recipe: Recipe) -> Graph:
         for name in recipe.network.trainable:
             own = average_name(name)
             parameters[name] = input_value(own, parameters[name].shape, recipe.network.dtype)
+    context = Context(False, dtype=recipe.network.dtype)
+    return parameters, _outputs(recipe, parameters, data, context)
+
+
+def outputs_graph(recipe: Recipe) -> Graph:
+    """What losses and metrics read of each output of the network, for a validation batch."""
+    data = {name: v for name, v in _data(recipe).items() if name.startswith(X)}
+    parameters, outputs = _validated(recipe, data)
+    return Graph((*parameters.values(), *data.values()), outputs)
+
+
+def validation_graph(recipe: Recipe) -> Graph:
+    """The loss's sum and rows and the metrics' statistics of one batch, layers not in training."""
     data = _data(recipe)
     data.pop(WEIGHTS, None)
-    context = Context(False, dtype=recipe.network.dtype)
-    outputs = _outputs(recipe, parameters, data, context)
+    parameters, outputs = _validated(recipe, data)
     targets = _targets(recipe, data)
     rows = _loss_rows(recipe, outputs, targets)
     count = ops.length(rows, 0, rows.dtype)
@@ -244,15 +258,28 @@ def source_array(array: Any, dtype: str) -> np.ndarray[Any, Any]:
     return rows if aligned else np.ascontiguousarray(rows)
 
 
+def columns_of(
+    metrics: Sequence[Sequence[Metric]], outputs: Sequence[str], validated: bool
+) -> dict[str, Metric | None]:
+    """The history's columns in order, each with its metric; the losses have none.
+
+    With several outputs a metric's column starts with its output's name: ``"age_mae"``. Metrics of
+    whole sets are computed on validation rows only and come last.
+    """
+    streaming: dict[str, Metric | None] = {"loss": None}
+    whole: dict[str, Metric | None] = {}
+    for output, own in zip(outputs, metrics, strict=True):
+        start = f"{output}_" if len(outputs) > 1 else ""
+        for metric in own:
+            kept = whole if isinstance(metric, WholeSetMetric) else streaming
+            kept[start + metric.name] = metric
+    if not validated:
+        return streaming
+    return {**streaming, **{f"val_{name}": m for name, m in {**streaming, **whole}.items()}}
+
+
 def names_of_columns(
     metrics: Sequence[Sequence[Metric]], outputs: Sequence[str], validated: bool
 ) -> tuple[str, ...]:
-    """The history's columns in order.
-
-    With several outputs a metric's column starts with its output's name: ``"age_mae"``.
-    """
-    names = ["loss"]
-    for output, own in zip(outputs, metrics, strict=True):
-        start = f"{output}_" if len(outputs) > 1 else ""
-        names += [start + metric.name for metric in own]
-    return (*names, *(f"val_{name}" for name in names)) if validated else tuple(names)
+    """The names of the history's columns in order."""
+    return tuple(columns_of(metrics, outputs, validated))

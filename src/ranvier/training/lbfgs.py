@@ -19,7 +19,7 @@ from ranvier.foundation.errors import ArgumentError
 from ranvier.networks.network import Network
 from ranvier.optimizers import ParameterGroups
 from ranvier.optimizers.lbfgs import GRADIENT, LBFGS
-from ranvier.training.engines import Array, Engine
+from ranvier.training.engines import Array, Engine, is_better
 from ranvier.training.rules import UpdateRules
 
 Vector = NDArray[np.float64]
@@ -209,6 +209,12 @@ class LBFGSEngine:
         """Keep the best parameters from now on."""
         self._keeps = True
 
+    def keep_now(self) -> None:
+        """The present parameters are the best ones, if the best ones are kept."""
+        if self._keeps:
+            names = [*self.trained, *self.others]
+            self._best = {name: np.array(self.inner.view(name)) for name in names}
+
     def best(self) -> Mapping[str, Array]:
         """The parameters that were kept."""
         return self._best
@@ -339,12 +345,6 @@ class LBFGSEngine:
         c["epoch"], c["step"] = c["epoch"] + 1, c["step"] + 1
         if c["monitor_column"] < 0:
             return False
-        sign, value = c["monitor_sign"], float(point.line[c["monitor_column"]])
-        if sign * value < sign * c["best_value"] - c["tolerance"]:
-            c["best_value"], c["best_epoch"], c["waited"] = value, c["epoch"] - 1, 0
-            if self._keeps:
-                names = [*self.trained, *self.others]
-                self._best = {name: np.array(self.inner.view(name)) for name in names}
-        else:
-            c["waited"] = c["waited"] + 1
+        if is_better(c, float(point.line[c["monitor_column"]])):
+            self.keep_now()
         return bool(c["waited"] >= c["patience"])

@@ -162,6 +162,12 @@ class NativeEngine:
         self._best = np.zeros(max(self.layout.parameters[1], 1), np.uint8)
         self.control["best_parameters"] = self._best.ctypes.data
 
+    def keep_now(self) -> None:
+        """The present parameters are the best ones, if the best ones are kept."""
+        start, length = self.layout.parameters
+        if self._best is not None:
+            self._best[:length] = self.arena.bytes[start : start + length]
+
     def best(self) -> Mapping[str, Array]:
         """The parameters that were kept."""
         if self._best is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,13 @@ from ranvier.training.graphs import DataSpec, X, forward_graph, numbered, source
 POOL = 4
 
 
-class _NativeForward:
-    """The compiled forward pass for inputs of some dtypes."""
+class NativeForward:
+    """The compiled forward pass for inputs of some dtypes.
+
+    Args:
+        graph: from parameters and data to outputs.
+        batch: rows computed at a time.
+    """
 
     def __init__(self, graph: Graph, batch: int) -> None:
         target = find_target()
@@ -65,8 +70,14 @@ class _NativeForward:
         return arena
 
     def __call__(
-        self, parameters: dict[str, NDArray[Any]], x: Sequence[NDArray[Any]]
+        self, parameters: Mapping[str, NDArray[Any]], x: Sequence[NDArray[Any]]
     ) -> list[NDArray[Any]]:
+        """Outputs for rows.
+
+        Args:
+            parameters: by the names of the graph's inputs.
+            x: an array for each input of the network, laid out by `source_array`.
+        """
         arena = self._arena()
         for name, array in parameters.items():
             if name in self.planned.fused.inputs:
@@ -106,7 +117,7 @@ class PredictionProgram:
         self.network = network
         self.engine = engine
         self.batch = batch
-        self._programs: dict[tuple[str, ...], _NativeForward] = {}
+        self._programs: dict[tuple[str, ...], NativeForward] = {}
         self._lock = threading.Lock()
 
     def __call__(self, *x: NDArray[Any]) -> Any:
@@ -134,13 +145,13 @@ class PredictionProgram:
         found = evaluate(graph, [known[v.name] for v in graph.inputs], {"N": len(x[0])})
         return [np.asarray(one, self.network.dtype) for one in found]
 
-    def _native(self, specs: Sequence[DataSpec]) -> _NativeForward:
+    def _native(self, specs: Sequence[DataSpec]) -> NativeForward:
         # The network's own dtype changes when a network of another dtype takes it in.
         key = (self.network.dtype, *(spec.dtype for spec in specs))
         with self._lock:
             if key not in self._programs:
                 graph = forward_graph(self.network, specs)
-                self._programs[key] = _NativeForward(graph, self.batch)
+                self._programs[key] = NativeForward(graph, self.batch)
             return self._programs[key]
 
     def memory(self, dtype: str = "float32") -> MemoryPlan:

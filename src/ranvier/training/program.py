@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,7 +26,7 @@ from ranvier.training.graphs import (
     DataSpec,
     Recipe,
     StepGraph,
-    names_of_columns,
+    columns_of,
     source_array,
     step_graph,
     validation_graph,
@@ -39,6 +38,7 @@ from ranvier.training.records import History, Monitor, Progress
 from ranvier.training.reference import ReferenceEngine
 from ranvier.training.rules import UpdateRules, check_unchanged, host_numbers, host_rate
 from ranvier.training.watch import UNLIMITED, Watch
+from ranvier.training.whole_set import WholeSet
 
 __all__ = ["History", "Monitor", "PredictionProgram", "Progress", "TrainingProgram"]
 
@@ -104,28 +104,18 @@ class TrainingProgram:
         driven = check_driven(optimizer, rules or UpdateRules(), network)
         size = rows if batch_size is None or driven else min(batch_size, rows)
         self._check(rows, size, engine)
-        if isinstance(optimizer, ParameterGroups):
-            optimizer.check(network.declared, network.trainable)
         self.optimizer, self.rules = optimizer, rules or UpdateRules()
         self._monitor, self._callbacks = monitor, tuple(callbacks)
-        self._recipe = replace(
-            _recipe(network, loss, optimizer, metrics, xs, ys, weights, loss_weights),
-            rules=self.rules,
+        self._recipe = _recipe(
+            network, loss, optimizer, metrics, xs, ys, weights, loss_weights, self.rules
         )
-        self.names = names_of_columns(
+        self._columns = columns_of(
             self._recipe.metrics, network.wiring.output_names, validation is not None
         )
+        self.names = tuple(self._columns)
         self._step: StepGraph = step_graph(self._recipe)
         checked = validation_graph(self._recipe) if validation is not None else None
-        train = [source_array(one, one.dtype.name) for one in (*xs, *ys)]
-        held = [] if validation is None else [
-            source_array(one, like.dtype.name)
-            for one, like in zip(
-                (*several(validation[0]), *several(validation[1])), train, strict=True
-            )
-        ]  # fmt: skip
-        if weights is not None:
-            train.append(source_array(weights, network.dtype))
+        train, held = _source_arrays((*xs, *ys), weights, validation, network.dtype)
         held_rows = len(held[0]) if held else 0
         joined = size + 1 if size > 1 and rows > size else size
         capacity = (joined, max(1, min(VALIDATION_BATCH, held_rows)))
@@ -141,6 +131,8 @@ class TrainingProgram:
             )
         self._steps = len(batch_bounds(rows, size))
         self._prepare(rows, held_rows, size, shuffle, seed)
+        native = engine == "native"
+        self._whole_set = WholeSet(self._recipe, self._engine, native, self.names, held)
 
     @staticmethod
     def _check(rows: int, size: int, engine: str) -> None:
@@ -183,7 +175,7 @@ class TrainingProgram:
         c = self._engine.control
         c["monitor_column"] = monitor.column(self.names)
         rising = monitor.mode == "max" or (
-            monitor.mode == "auto" and monitor.metric in self._rising()
+            monitor.mode == "auto" and monitor.metric in self.rising
         )
         c["monitor_sign"] = -1.0 if rising else 1.0
         c["best_value"] = float("-inf") if rising else float("inf")
@@ -193,12 +185,11 @@ class TrainingProgram:
         if monitor.keep_best:
             self._engine.keep_best()
 
-    def _rising(self) -> frozenset[str]:
+    @property
+    def rising(self) -> frozenset[str]:
         """Columns of the history where larger is better."""
-        rising = [m.larger_is_better for own in self._recipe.metrics for m in own]
-        # After the loss come the metrics, and then the same of the validation rows.
-        marks = [False, *rising] * (len(self.names) // (1 + len(rising)))
-        return frozenset(name for name, mark in zip(self.names, marks, strict=True) if mark)
+        metrics = self._columns.items()
+        return frozenset(name for name, m in metrics if m is not None and m.larger_is_better)
 
     # --- running
 
@@ -228,7 +219,7 @@ class TrainingProgram:
         history = History(self.names)
         watch = Watch(
             self._engine, history, tuple(self.network.parameters), self._steps, epochs,
-            self._callbacks, on_progress, time_limit, self._rising(),
+            self._callbacks, on_progress, time_limit, self.rising, self._whole_set.after_epoch,
         )  # fmt: skip
         try:
             watch.run()
@@ -237,6 +228,7 @@ class TrainingProgram:
             history.seconds = time.perf_counter() - begin
             history.interrupted = watch.interrupted
             history.stopped_early = c["status"] == words.NO_PATIENCE
+            history.notes += self._whole_set.notes()
             self._leave(history, first)
         if isinstance(self._engine, LBFGSEngine):
             history.notes += self._engine.notes
@@ -329,6 +321,24 @@ def several(given: Any) -> tuple[Any, ...]:
     return tuple(given) if isinstance(given, tuple | list) else (given,)
 
 
+def _source_arrays(
+    data: Sequence[NDArray[Any]],
+    weights: NDArray[Any] | None,
+    validation: tuple[Rows, Rows] | None,
+    dtype: str,
+) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """The rows to train on, weights last, and those to validate on, as the program reads them."""
+    train = [source_array(one, one.dtype.name) for one in data]
+    given = () if validation is None else (*several(validation[0]), *several(validation[1]))
+    held = [
+        source_array(one, like.dtype.name)
+        for one, like in zip(given, train if given else (), strict=True)
+    ]
+    if weights is not None:
+        train.append(source_array(weights, dtype))
+    return train, held
+
+
 def _recipe(
     network: Network,
     loss: Loss | Sequence[Loss],
@@ -338,13 +348,16 @@ def _recipe(
     ys: Sequence[NDArray[Any]],
     weights: NDArray[Any] | None,
     loss_weights: Sequence[float],
+    rules: UpdateRules,
 ) -> Recipe:
     """What is trained, with one loss, list of metrics and weight for each output."""
+    if isinstance(optimizer, ParameterGroups):
+        optimizer.check(network.declared, network.trainable)
     own: list[tuple[Metric, ...]] = []
     for group in metrics if len(ys) > 1 else [metrics]:
         own.append(several(group))
     specs = [tuple(DataSpec(a.shape[1:], a.dtype.name) for a in part) for part in (xs, ys)]
     return Recipe(
         network, several(loss), optimizer, tuple(own), specs[0], specs[1],
-        weights is not None, tuple(loss_weights) or (1.0,) * len(ys),
+        weights is not None, tuple(loss_weights) or (1.0,) * len(ys), rules,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from ranvier.backends.control import Control
 from ranvier.foundation.random import permuted_rows
 from ranvier.foundation.shapes import known_shape
 from ranvier.ops.graph import Graph, evaluate
-from ranvier.training.engines import Array, batch_bounds, scalars_now
+from ranvier.training.engines import Array, batch_bounds, is_better, scalars_now
 from ranvier.training.graphs import StepGraph
 
 
@@ -53,6 +53,11 @@ class ReferenceEngine:
     def keep_best(self) -> None:
         """Keep the best parameters from now on."""
         self._keeps = True
+
+    def keep_now(self) -> None:
+        """The present parameters are the best ones, if the best ones are kept."""
+        if self._keeps:
+            self._best = {name: self.state[name].copy() for name in self.parameter_names}
 
     def best(self) -> Mapping[str, Array]:
         """The parameters that were kept."""
@@ -137,13 +142,8 @@ class ReferenceEngine:
         c = self.control
         if c["monitor_column"] < 0:
             return False
-        sign, value = c["monitor_sign"], line[c["monitor_column"]]
-        if sign * value < sign * c["best_value"] - c["tolerance"]:
-            c["best_value"], c["best_epoch"], c["waited"] = value, c["epoch"] - 1, 0
-            if self._keeps:
-                self._best = {name: self.state[name].copy() for name in self.parameter_names}
-        else:
-            c["waited"] = c["waited"] + 1
+        if is_better(c, line[c["monitor_column"]]):
+            self.keep_now()
         return bool(c["waited"] >= c["patience"])
 
 

@@ -14,9 +14,14 @@ from ranvier import ops
 from ranvier.foundation.dtypes import is_float
 from ranvier.foundation.errors import ShapeError
 from ranvier.foundation.shapes import Extent, known_shape, show_shape
-from ranvier.metrics import Metric
+from ranvier.metrics import Metric, WholeSetMetric
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import Value, constant, input_value
+
+
+def streaming(metrics: Sequence[Metric]) -> list[Metric]:
+    """Those that are added up over batches."""
+    return [metric for metric in metrics if not isinstance(metric, WholeSetMetric)]
 
 
 def statistics_of(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranvier.backends import control as words
 from ranvier.training.callbacks import Callback, Subscription, subscriptions
@@ -49,6 +50,8 @@ class Watch:
         on_progress: called about twenty times a second, and once at the end.
         time_limit: seconds after which the run is stopped.
         rising: columns of the history where larger is better.
+        after_epoch: called in the engine's thread with the line of each finished epoch, before
+            anybody else sees it; epochs are then calls of their own.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Watch:
         on_progress: Callable[[Progress], None] | None = None,
         time_limit: float | None = None,
         rising: frozenset[str] = frozenset(),
+        after_epoch: Callable[[NDArray[np.float64]], None] | None = None,
     ) -> None:
         self.engine, self.history, self.steps = engine, history, steps
         self.names = tuple(history)
@@ -81,7 +85,9 @@ class Watch:
         self._due = [s.every for s in self._by_unit["second"]]
         self._told = {"step": 0, "epoch": 0}
         # Room for one call's epochs: a run of a billion epochs needs no billion lines at once.
-        self.lines = np.zeros((min(max(epochs, 1), EPOCHS_A_CALL), len(self.names)))
+        self.after_epoch = after_epoch
+        most = EPOCHS_A_CALL if after_epoch is None else 1
+        self.lines = np.zeros((min(max(epochs, 1), most), len(self.names)))
 
     # --- the run
 
@@ -173,6 +179,8 @@ class Watch:
         c["first_epoch"] = begin
         c["last_epoch"] = min(self._until_epoch, begin + len(self.lines))
         self.engine.run()
+        if self.after_epoch is not None and c["epoch"] > begin:
+            self.after_epoch(self.lines[0])
         for column, name in enumerate(self.names):
             self.history[name] += self.lines[: c["epoch"] - begin, column].tolist()
         self.history.epochs = self._epoch()

@@ -6,12 +6,13 @@ over rows: four interleaved sums, added in pairs; in products: k in order by fma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
 from ranvier.backends.native.expressions import Evaluator, Number
 from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.reductions import combine, fold, start_of
+from ranvier.backends.native.stretches import in_stretches
 from ranvier.compiler.groups import LANES, Buffer, Group, Root, walk
 from ranvier.compiler.index import Axis, Index, axes_of
 from ranvier.compiler.joins import borders_of, stretches
@@ -31,27 +32,6 @@ def emit_rows(f: Emitter, group: Group, arguments: Arguments) -> None:
 def count_of(dimension: Dimension, arguments: Arguments) -> Operand:
     """A length, known or found at run time."""
     return arguments.counts[dimension.name] if isinstance(dimension, Extent) else dimension
-
-
-def in_stretches(
-    f: Emitter,
-    borders: Mapping[Axis, Sequence[int]],
-    axis: Axis,
-    count: Operand,
-    body: Callable[[Operand, tuple[int, int] | None], None],
-    step: int = 1,
-) -> None:
-    """A loop written once for each stretch between borders: ``body(position, span)``."""
-    if axis not in borders or not isinstance(count, int):
-        f.loop(count, lambda position, _: body(position, None), step=step)
-        return
-
-    def stretch(start: int, stop: int) -> None:
-        span = (start, stop - 1)
-        f.loop(stop, lambda position, _: body(position, span), step=step, start=start)
-
-    for start, stop in stretches(borders[axis], count, step):
-        stretch(start, stop)
 
 
 def lanes_of(group: Group) -> int:

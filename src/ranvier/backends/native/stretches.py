@@ -1,0 +1,30 @@
+"""Loops in pieces: written once for each stretch between the borders of joined values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ranvier.backends.native.emitter import Emitter, Operand
+from ranvier.compiler.index import Axis
+from ranvier.compiler.joins import stretches
+
+
+def in_stretches(
+    f: Emitter,
+    borders: Mapping[Axis, Sequence[int]],
+    axis: Axis,
+    count: Operand,
+    body: Callable[[Operand, tuple[int, int] | None], None],
+    step: int = 1,
+) -> None:
+    """A loop written once for each stretch between borders: ``body(position, span)``."""
+    if axis not in borders or not isinstance(count, int):
+        f.loop(count, lambda position, _: body(position, None), step=step)
+        return
+
+    def stretch(start: int, stop: int) -> None:
+        span = (start, stop - 1)
+        f.loop(stop, lambda position, _: body(position, span), step=step, start=start)
+
+    for start, stop in stretches(borders[axis], count, step):
+        stretch(start, stop)
