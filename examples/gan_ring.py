@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--picture", help="where to draw the samples")
     parser.add_argument("--quick", action="store_true", help="fewer steps")
     arguments = parser.parse_args()
-    steps = 200 if arguments.quick else arguments.steps
+    steps = 1_500 if arguments.quick else arguments.steps
 
     generator, discriminator = networks(arguments.seed)
     step, begin = make_step(generator, discriminator)

@@ -199,6 +199,17 @@ def test_the_start_says_what_will_be() -> None:
     assert start.rising == {"accuracy", "val_accuracy"}
 
 
+def test_metrics_of_whole_sets_are_there_when_a_callback_hears() -> None:
+    heard: list[float] = []
+    y = (Y[:, 0] > 0).astype(int)
+    history = rv.Sequential(rv.Dense(1)).fit(
+        X, y, epochs=3, validation=(X, y), metrics=["roc_auc"], optimizer=rv.SGD(0.5),
+        callbacks=[lambda event: heard.append(event["val_roc_auc"])],
+    )  # fmt: skip
+    assert heard == history["val_roc_auc"]
+    assert len(set(heard)) > 1
+
+
 def test_the_end_shows_what_is_kept() -> None:
     """The monitor puts the best weights back before anybody is told of the end."""
     recorder = Recorder(ALL)
@@ -280,6 +291,20 @@ def test_another_learning_rate(engine: str) -> None:
     three, _ = fit([], engine=engine, epochs=3)
     assert same(frozen, three)
     assert rates == [0.05] * 2 + [0.0] * 8
+
+
+def test_the_rate_of_schedules_and_groups_is_a_factor() -> None:
+    """Nothing moves any more where the factor on all rates is 0."""
+    for optimizer in (rv.SGD(rv.StepDecay(0.1, 5)), {"*": rv.SGD(0.1)}):
+        rates: list[float] = []
+        frozen, _ = fit(
+            [rv.FunctionCallback(lambda e: e.epoch == 3 and e.set_learning_rate(0.0)),
+             lambda event, rates=rates: rates.append(event.learning_rate)],
+            optimizer=optimizer,
+        )  # fmt: skip
+        three, _ = fit([], optimizer=optimizer, epochs=3)
+        assert same(frozen, three)
+        assert rates == [1.0] * 2 + [0.0] * 8
 
 
 def test_a_scaled_learning_rate_is_of_this_run() -> None:

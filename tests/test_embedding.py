@@ -13,6 +13,7 @@ import ranvier as rv
 import ranvier.ops as ops
 from ranvier.backends.reference.groups import run_groups
 from ranvier.compiler.pipeline import Planned, Request, compile_plan
+from ranvier.compiler.touched_rows import write_touched_rows
 from ranvier.foundation import errors
 from ranvier.foundation.shapes import Extent, N
 from ranvier.graph.gradient import gradients_of
@@ -261,6 +262,71 @@ def test_updates_are_the_meaning_and_touch_what_they_may(
     # In place: no whole gradient exists, and no table has a copy.
     whole = [b for b in planned.memory.buffers if b.shape == (5, width) and b.role != "state"]
     assert bool(whole) != touched or name == "without w"
+
+
+@pytest.mark.parametrize("width", [1, 16, 33])
+@pytest.mark.parametrize(
+    ("shapes", "touched"),
+    [
+        (((N,), (N,)), True),
+        (((N,), (N, 2)), True),
+        (((N, 3), (N,), (N, 2, 2)), True),
+        (((N, 2), (3,)), False),
+        (((N,), ()), False),
+    ],
+)
+def test_a_table_that_is_read_in_several_places(
+    shapes: tuple[Any, ...], touched: bool, width: int
+) -> None:
+    table = input_value("table", (5, width), "float64")
+    numbers = [input_value(f"rows{k}", shape, "int32") for k, shape in enumerate(shapes)]
+
+    def loss_of(table: Value) -> Value:
+        total: Any = 0.0
+        for k, rows in enumerate(numbers):
+            taken = ops.take(table, rows)
+            total = ops.mean(taken * taken * (k + 1.0)) + total
+        return total
+
+    (d,) = gradients_of(loss_of(table), [table])
+    graph = Graph((table, *numbers), (loss_of(table), table - 0.5 * d), ("loss", "new"))
+    planned = compile_plan(Request(graph, frozenset(), {1: "table"}, {"N": 6}, PANELS))
+    generator = np.random.default_rng(0)
+    values = {"table": table_of(5, width)}
+    for value in numbers:
+        known = tuple(6 if isinstance(length, Extent) else length for length in value.shape)
+        values[value.name] = generator.integers(0, 4, known).astype("int32")
+    expected = evaluate(graph, [values[v.name] for v in graph.inputs], {"N": 6})
+    found = run_groups(planned, values, {"N": 6})
+    np.testing.assert_allclose(found["new"], expected[1], rtol=1e-12, atol=1e-12)
+    scatters = [group for group in planned.groups if group.kind == "scatter"]
+    assert [group.base is not None for group in scatters] == ([True] if touched else [False] * 2)
+
+
+def test_rows_are_not_joined_along_a_symbolic_axis() -> None:
+    table, numbers = input_value("table", (5, 3), "float64"), input_value("rows", (N, 2), "int32")
+    taken = ops.take(table, ops.transpose(numbers))
+    loss = ops.mean(taken * taken) + ops.mean(ops.take(table, ops.transpose(numbers + 1)))
+    graph = Graph((table, numbers), (table - gradients_of(loss, [table])[0],))
+    assert write_touched_rows(graph, {0: "table"}).outputs[0] is graph.outputs[0]
+
+
+@pytest.mark.parametrize("width", [1, 8, 33])
+def test_a_shared_layer_trains_as_the_reference(width: int) -> None:
+    generator = np.random.default_rng(0)
+    words, more = generator.integers(0, 9, (50, 3)), generator.integers(0, 9, 50)
+    y, found = generator.normal(size=(50, 1)), []
+    for engine in ("native", "reference"):
+        first, second, shared = rv.Input((3,)), rv.Input(()), Embedding(9, width)
+        whole = rv.Concatenate()([rv.Flatten()(shared(first)), shared(second)])
+        model = rv.Model([first, second], rv.Dense(1)(whole), dtype="float64")
+        model.fit(
+            [words, more], y, epochs=3, batch_size=16, optimizer=rv.SGD(0.1), engine=engine,
+            verbose=False,
+        )  # fmt: skip
+        found.append(model.network.parameters)
+    for name, array in found[0].items():
+        np.testing.assert_allclose(array, found[1][name], rtol=1e-10, atol=1e-12)
 
 
 def test_a_table_that_its_own_update_reads_is_copied_first() -> None:

@@ -203,9 +203,6 @@ def test_sites_are_counted_in_each_context() -> None:
     assert [context.random_site(), context.random_site()] == [0, 1]
 
 
-NEAR = {"float32": {"rtol": 2e-5, "atol": 2e-6}, "float64": {"rtol": 1e-12, "atol": 1e-13}}
-
-
 @pytest.mark.parametrize("engine", ["native", "reference"])
 @pytest.mark.parametrize(
     "case", [case for case in CASES if not case[0].reads_integers], ids=lambda case: case[2]

@@ -367,6 +367,10 @@ def test_the_loss_at_the_start_must_be_finite() -> None:
         program.run(3)
 
 
+def constrained() -> rv.Sequential:
+    return rv.Sequential(rv.Dense(1, kernel_constraint=rv.MaxNorm(1.0)))
+
+
 @pytest.mark.parametrize(
     ("action", "word"),
     [
@@ -375,6 +379,7 @@ def test_the_loss_at_the_start_must_be_finite() -> None:
         (lambda: LBFGS(tolerance_gradient=-1.0), "tolerance_gradient"),
         (lambda: LBFGS(max_evaluations=0), "max_evaluations"),
         (lambda: logistic(rules=UpdateRules(clip_norm=1.0)), "clipping"),
+        (lambda: constrained().fit(X, CLASSES, optimizer="lbfgs"), "constrains its weights"),
         (
             lambda: logistic(optimizer=ParameterGroups({"layers.0": LBFGS(), "*": SGD()})),
             "group of layers",

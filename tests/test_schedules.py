@@ -99,7 +99,8 @@ def rates_of(schedule: Schedule, engine: str, runs: tuple[int, ...] = (EPOCHS,))
 
 
 def test_no_schedule_is_left_out() -> None:
-    assert {type(schedule) for schedule in CASES} == {s for _, s in SCHEDULES.items()}
+    ours = {s for _, s in SCHEDULES.items() if s.__module__.startswith("ranvier.")}
+    assert {type(schedule) for schedule in CASES} == ours
 
 
 @pytest.mark.parametrize("engine", ["native", "reference"])

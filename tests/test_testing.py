@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -404,3 +405,61 @@ def test_whole_powers_of_values() -> None:
         with pytest.raises(errors.TraceError, match="whole powers") as caught:
             rv.compile(lambda x, p=exponent: x**p)(x)
         assert "ops.sqrt" in caught.value.fix
+
+
+# --- nested arguments of gradients and compiled functions
+
+
+class Pair(NamedTuple):
+    weight: Any
+    bias: Any
+
+
+def of_pair(pair: Pair, x: Any) -> Any:
+    return ops.sum((x * pair.weight + pair.bias) ** 2)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, rv.compile], ids=["at once", "compiled"])
+def test_named_tuples_and_mappings_keep_their_form(wrap: Any) -> None:
+    x, pair = np.array([1.0, 2.0]), Pair(np.array(3.0), np.array([0.0, 1.0]))
+    value, (slopes, of_x) = wrap(rv.value_and_gradient(of_pair, (0, 1)))(pair, x)
+    assert isinstance(slopes, Pair)
+    assert float(value) == 9.0 + 49.0
+    assert float(slopes.weight) == 2 * (3 * 1 + 7 * 2)
+    assert (slopes.bias == [6.0, 14.0]).all()
+    assert (of_x == [18.0, 42.0]).all()
+    read_only = MappingProxyType({"w": x})
+    assert (wrap(rv.gradient(lambda p: ops.sum(p["w"] * x)))(read_only)["w"] == x).all()
+
+
+def test_a_gradient_by_what_is_known_while_tracing() -> None:
+    known = np.array([1.0, 2.0])
+    slope = rv.compile(lambda x: rv.gradient(lambda w, x: ops.sum(w * w * x))(known, x))
+    assert slope(np.array([1.0, 10.0])).tolist() == [2.0, 40.0]
+    both = rv.compile(lambda x: rv.gradient(lambda p: ops.sum(p[0] * p[1]))([known, x]))
+    assert [one.tolist() for one in both(np.array([1.0, 10.0]))] == [[1.0, 10.0], [1.0, 2.0]]
+
+
+def test_the_second_gradient_of_nested_arguments() -> None:
+    def loss(p: Any) -> Any:
+        return ops.sum(p["a"] ** 3 * p["b"][0])
+
+    def along(p: Any) -> Any:
+        slope = rv.gradient(loss)(p)
+        return ops.sum(slope["a"]) + ops.sum(slope["b"][0])
+
+    p = {"a": np.array([2.0]), "b": [np.array([5.0])]}
+    for function in (rv.gradient(along), rv.compile(rv.gradient(along))):
+        found = function(p)
+        assert (found["a"].item(), found["b"][0].item()) == (6 * 2 * 5 + 3 * 4, 3 * 4)
+
+
+def test_gradients_say_which_part_of_an_argument_is_wrong() -> None:
+    nested = {"w": np.ones(2), "steps": [np.int64(3)]}
+    with pytest.raises(errors.DTypeError, match="floating-point") as caught:
+        rv.gradient(lambda x, p: ops.sum(p["w"]), 1)(0.0, nested)
+    assert "argument 1['steps'][0] has dtype int64" in caught.value.happened
+    for place in (1, -1):
+        with pytest.raises(errors.ArgumentError, match="not there") as missing:
+            rv.gradient(lambda x: ops.sum(x), place)(np.ones(2))
+        assert f"argument={place}" in missing.value.happened

@@ -228,6 +228,13 @@ def test_the_count_of_batches_goes_on_from_epoch_to_epoch(engine: str) -> None:
     assert updates == 4
 
 
+def test_gradients_that_wait_for_an_update_are_said() -> None:
+    program = program_of(line(), SGD(0.1), UpdateRules(accumulate=5), batch_size=16)
+    (note,) = program.run(1).notes
+    assert note.startswith("The gradients of the last 3 batches are no part of an update yet")
+    assert program.run(4).notes == []
+
+
 def test_adam_counts_updates() -> None:
     """Of one gradient per update Adam's first step is the rate, whatever the batch's number."""
     network = line()
@@ -374,7 +381,8 @@ SAMPLES: tuple[Constraint, ...] = (MaxNorm(0.5), MaxNorm(0.3, axis=1), UnitNorm(
 
 
 def test_no_constraint_is_left_out() -> None:
-    assert {type(one) for one in SAMPLES} == {c for _, c in CONSTRAINTS.items()}
+    ours = {c for _, c in CONSTRAINTS.items() if c.__module__.startswith("ranvier.")}
+    assert {type(one) for one in SAMPLES} == ours
 
 
 def by_hand(constraint: Constraint, w: Array) -> Array:

@@ -119,6 +119,8 @@ _NAMES: dict[str, str] = {
     "TimePassed": "ranvier.training.events",
     "TrainingEnded": "ranvier.training.events",
     "load": "ranvier.models",
+    "learning_rate_range_test": "ranvier.models",
+    "RangeTest": "ranvier.models",
     "ThresholdUnit": "ranvier.models.classic",
     "ThresholdNetwork": "ranvier.models.classic",
     "logic_function": "ranvier.models.classic",

@@ -85,7 +85,8 @@ CASES: dict[str, tuple[Schedule, Callable[[Any], Any]]] = {
 
 
 def test_no_schedule_is_left_out() -> None:
-    assert {type(schedule) for schedule, _ in CASES.values()} == {s for _, s in SCHEDULES.items()}
+    ours = {s for _, s in SCHEDULES.items() if s.__module__.startswith("ranvier.")}
+    assert {type(schedule) for schedule, _ in CASES.values()} == ours
 
 
 def their_rates(schedule: Schedule, make: Callable[[Any], Any]) -> list[float]:

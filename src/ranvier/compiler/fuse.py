@@ -14,7 +14,7 @@ from ranvier.compiler.groups import LANES, Buffer, Expr, Group, Operand, Root, w
 from ranvier.compiler.index import Axis, Index, axes_of
 from ranvier.compiler.joins import is_cut
 from ranvier.compiler.roots import Puller, find_roots, is_anchor, strip_views
-from ranvier.foundation.shapes import Shape
+from ranvier.foundation.shapes import Extent, Shape, known
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import PRIMITIVES, Value
 
@@ -40,6 +40,21 @@ def fuse(graph: Graph, roles: Mapping[str, str], updates: Mapping[int, str]) -> 
     return _Fuser(graph, roles, updates).run()
 
 
+def _merged_operands(node: Value) -> tuple[Value, ...]:
+    """Operands of a product in which the rows of a batch merge with the axis behind them.
+
+    On both sides where the sum runs over both axes; on the left where both stay, and every row of
+    the batch meets the same matrix.
+    """
+    if node.op != "contract":
+        return ()
+    if len(node.attributes["contracting"][0]) == 2:
+        return node.inputs
+    left, right = node.inputs
+    shared = right.op == "broadcast_to" and isinstance(right.shape[0], Extent)
+    return (left,) if shared and node.attributes["batch"] == ((0,), (0,)) else ()
+
+
 class _Fuser:
     def __init__(self, graph: Graph, roles: Mapping[str, str], updates: Mapping[int, str]) -> None:
         self.graph = graph
@@ -60,6 +75,8 @@ class _Fuser:
         self.groups: list[Group] = []
         self.home: dict[int, Group] = {}
         self.root: dict[int, Root] = {}
+        merged = (v for node in graph.nodes() for v in _merged_operands(node))
+        self.tight = {id(strip_views(v)) for v in merged}
 
     # --- gathering
 
@@ -177,13 +194,18 @@ class _Fuser:
     def _product(self, value: Value) -> None:
         group = self._new("product", value.shape)
         a, b = value.inputs
-        (ca,), (cb,) = value.attributes["contracting"]
+        ca, cb = value.attributes["contracting"]
         ba, bb = value.attributes["batch"]
-        group.reduced = Axis(value.ndim, a.shape[ca])
+        group.reduced = Axis(value.ndim, a.shape[ca[0]])
+        group.times = known(a.shape[ca[1]]) if len(ca) == 2 else 1
         batch = axes_of(value.shape)[: len(ba)]
         rows = Axis(value.ndim - 2, value.shape[-2])
         columns = Axis(value.ndim - 1, value.shape[-1])
         group.left = self._operand(a, ba, batch, ca, rows, group.reduced)
+        if any(v is a for v in _merged_operands(value)) and len(ca) == 1:
+            pace = group.left.base.coefficient(Axis(0, value.shape[0]))
+            if group.left.depth != 1 or pace != known(rows.length) * group.left.outer:
+                group.left = self._operand(self._copy(a), ba, batch, ca, rows, group.reduced)
         group.right = self._operand(b, bb, batch, cb, columns, group.reduced)
         self._add(group, value, None, "product")
 
@@ -203,18 +225,21 @@ class _Fuser:
         value: Value,
         batch_axes: Sequence[int],
         batch: Sequence[Index],
-        summed: int,
+        summed: Sequence[int],
         free: Axis,
         depth: Axis,
     ) -> Operand:
         """A product's operand as a stored buffer with even strides."""
         long_free, long_depth = Axis(100, free.length), Axis(101, depth.length)
+        times = value.shape[summed[-1]]
+        steps = Axis(102, times) if len(summed) == 2 else long_depth
         indices = [Index()] * value.ndim
         for axis, index in zip(batch_axes, batch, strict=True):
             indices[axis] = index
-        free_axis = next(i for i in range(value.ndim) if i not in (*batch_axes, summed))
+        free_axis = next(i for i in range(value.ndim) if i not in (*batch_axes, *summed))
         indices[free_axis] = Index.of(long_free)
-        indices[summed] = Index.of(long_depth)
+        indices[summed[0]] = Index.of(long_depth)
+        indices[summed[-1]] = Index.of(steps)
         expr = self.puller.pull(value, tuple(indices))
         if expr.op == "root":
             self._materialize(expr.payload[0])
@@ -224,11 +249,14 @@ class _Fuser:
         address = Index()
         for index, stride in zip(where, buffer.strides(), strict=True):
             address = address.plus(index, stride)
-        outer, inner = address.coefficient(long_free), address.coefficient(long_depth)
-        if outer is None or inner is None:  # a merging reshape of a padded buffer
+        outer, inner = address.coefficient(long_free), address.coefficient(steps)
+        even = outer is not None and inner is not None
+        if even and steps is not long_depth:
+            even = address.coefficient(long_depth) == known(times) * (inner or 0)
+        if not even or outer is None or inner is None:  # a merging reshape of a padded buffer
             copy = self._copy(value)
             return self._operand(copy, batch_axes, batch, summed, free, depth)
-        rest = {a: c for a, c in address.terms if a not in (long_free, long_depth)}
+        rest = {a: c for a, c in address.terms if a not in (long_free, long_depth, steps)}
         base = Index(tuple(rest.items()), address.constant)
         return Operand(buffer, outer, inner, base)
 
@@ -236,6 +264,7 @@ class _Fuser:
         """A root of its own with the elements of a view laid out anew."""
         copy = Value("copy", (value,), {}, value.shape, value.dtype)
         self.root_ids.add(id(copy))
+        self.tight |= {id(copy)}
         product = self.groups.pop()  # the copy's group comes before the product's
         self._place(copy)
         product.number = len(self.groups)
@@ -253,7 +282,10 @@ class _Fuser:
     def _materialize(self, value: Value) -> Buffer:
         root = self.root[id(value)]
         if root.buffer is None:
-            root.buffer = Buffer(f"t{root.name[1:]}", value.shape, value.dtype, "temporary")
+            tight = id(value) in self.tight and value.ndim > 2
+            tight = tight and isinstance(value.shape[0], Extent)
+            name = f"t{root.name[1:]}"
+            root.buffer = Buffer(name, value.shape, value.dtype, "temporary", tight=tight)
         return root.buffer
 
     def _store(self) -> None:

@@ -39,6 +39,9 @@ class Buffer:
         offset: bytes from the start of the arena, once planned.
         alias: the state whose place it takes, for updates in place.
         panel: columns of a panel, for matrices stored panel after panel; 0 for whole rows.
+        tight: whether rows follow each other without padding, so that they merge with the axis
+            behind them.
+        copies: how many of it there are, one after the other: a scratch for each worker.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Buffer:
     offset: int = -1
     alias: Buffer | None = None
     panel: int = 0
+    tight: bool = False
+    copies: int = 1
 
     def __post_init__(self) -> None:
         if any(isinstance(d, Extent) for d in self.shape[1:]):
@@ -59,7 +64,7 @@ class Buffer:
                 fix='transpose after computing, or run it with engine="reference"',
             )
         length = _product(self.shape[1:])
-        if self.role == "data":
+        if self.role == "data" or self.tight:
             self.row = length
             return
         self.row = _round_up(length, LANES) if len(self.shape) > 1 else 1
@@ -92,7 +97,7 @@ class Buffer:
 
     def bytes(self, capacity: dict[str, int]) -> int:
         """Bytes with padding, in whole cache lines."""
-        return _round_up(self.elements(capacity) * itemsize(self.dtype), 64)
+        return _round_up(self.elements(capacity) * itemsize(self.dtype), 64) * self.copies
 
     def __str__(self) -> str:
         panels = f", panels of {self.panel} columns" if self.panel else ""
@@ -204,6 +209,8 @@ class Group:
         kind: "rows", "columns", "product" or "scatter".
         domain: the axes of its loops; the last one is walked in vectors.
         reduced: the axis that a columns group sums over; the depth axis of a product.
+        times: steps of a product's sum for each place of the reduced axis: a second axis that is
+            merged with it.
         roots: what it computes, in order.
         left, right: the operands of a product.
         base: what a scatter adds to; zeros if None.
@@ -213,6 +220,7 @@ class Group:
     kind: str
     domain: Shape
     reduced: Axis | None = None
+    times: int = 1
     roots: list[Root] = field(default_factory=list)
     left: Operand | None = None
     right: Operand | None = None
@@ -267,7 +275,8 @@ def show_group(group: Group) -> str:
     loops = " ".join(f"{Axis(k, d)}<{d}" for k, d in enumerate(group.domain))
     head = f"{group.name} {group.kind} {loops}".rstrip()
     if group.reduced is not None:
-        head += f" over {group.reduced}<{group.reduced.length}"
+        times = f"*{group.times}" if group.times > 1 else ""
+        head += f" over {group.reduced}<{group.reduced.length}{times}"
     lines = [head]
     for root in group.roots:
         lines.append(f"    {_stage(group, root)}{root.name} = {_root_text(group, root)}")

@@ -1,16 +1,19 @@
 """Normal forms before fusion: products of matrices, reductions of three axes, data copied in.
 
 After this pass every contract is (batch..., M, K) by (batch..., K, N) up to strides with one axis
-each, and every data source that a product or a vector loop reads has been copied into the arena.
+each (of sequences, N and T may both stay, or both be summed over), and every data source that a
+product or a vector loop reads has been copied into the arena.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ranvier.foundation.dtypes import FLOATS
 from ranvier.foundation.errors import UnsupportedOperationError
-from ranvier.foundation.shapes import Extent, Shape, show_shape
+from ranvier.foundation.shapes import Dimension, Extent, Shape, show_shape
 from ranvier.ops.graph import Graph, substitute
-from ranvier.ops.value import PRIMITIVES, Value, apply
+from ranvier.ops.value import PRIMITIVES, Value, apply, broadcast_to
 from ranvier.ops.views import reshape
 
 #: Kinds of primitives that the native engine has a lowering for.
@@ -101,6 +104,11 @@ def _contract(node: Value) -> Value | None:
     free_b = [i for i in range(b.ndim) if i not in (*cb, *bb)]
     if len(ca) == len(free_a) == len(free_b) == 1:
         return None
+    if not ba and _leads([a.shape[i] for i in free_a]):
+        return _rows_apart(node, free_a, free_b)
+    pairs = sorted(zip(ca, cb, strict=True), key=lambda pair: isinstance(a.shape[pair[0]], int))
+    if not ba and _leads([a.shape[i] for i, _ in pairs]):
+        return _sums_apart(node, pairs, free_a, free_b)
     left = _matrix(a, ba, free_a, ca)
     right = _matrix(b, bb, free_b, cb)
     count = len(ba)
@@ -110,6 +118,49 @@ def _contract(node: Value) -> Value | None:
     )
     shaped: Value = reshape(product, node.shape)
     return shaped
+
+
+def _leads(lengths: list[Dimension]) -> bool:
+    """Whether a symbolic axis comes first and more than ones, all known, behind it."""
+    others = [d for d in lengths[1:] if isinstance(d, int)]
+    leads = bool(lengths) and isinstance(lengths[0], Extent) and len(others) == len(lengths) - 1
+    return leads and max(others, default=1) > 1
+
+
+def _rows_apart(node: Value, free_a: list[int], free_b: list[int]) -> Value:
+    """(N, T, K) by the same (K, U) in every row of the batch."""
+    a, b = node.inputs
+    (ca, cb), first = node.attributes["contracting"], a.shape[free_a[0]]
+    left = _cube(a, [free_a[0]], free_a[1:], ca)
+    right = _matrix(b, (), free_b, cb)
+    right = broadcast_to(right, (first, *right.shape))
+    axes = ((2,), (2,))
+    product = apply("contract", [left, right], contracting=axes, batch=((0,), (0,)))
+    shaped: Value = reshape(product, node.shape)
+    return shaped
+
+
+def _sums_apart(
+    node: Value, pairs: list[tuple[int, int]], free_a: list[int], free_b: list[int]
+) -> Value:
+    """(N, T, M) by (N, T, U), summed over N and T."""
+    (first_a, first_b), others = pairs[0], pairs[1:]
+    left = _cube(node.inputs[0], [first_a], [i for i, _ in others], free_a)
+    right = _cube(node.inputs[1], [first_b], [j for _, j in others], free_b)
+    axes = ((0, 1), (0, 1))
+    product = apply("contract", [left, right], contracting=axes, batch=((), ()))
+    shaped: Value = reshape(product, node.shape)
+    return shaped
+
+
+def _cube(x: Value, *axes: Sequence[int]) -> Value:
+    """x with three groups of axes in order, each group merged into one axis."""
+    order = tuple(i for group in axes for i in group)
+    lengths = tuple(_merged(tuple(x.shape[i] for i in group)) for group in axes)
+    if order != tuple(range(x.ndim)):
+        x = apply("transpose", [x], axes=order)
+    cube: Value = reshape(x, lengths)
+    return cube
 
 
 def _matrix(x: Value, batch: tuple[int, ...], free: list[int], summed: tuple[int, ...]) -> Value:

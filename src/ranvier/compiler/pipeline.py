@@ -6,16 +6,18 @@ Each pass leaves a text of what it made, so that ``program.passes()`` shows the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ranvier.compiler.fuse import Fused, fuse
 from ranvier.compiler.groups import Buffer, Group, show_group
+from ranvier.compiler.key import graph_key
 from ranvier.compiler.layout import choose_layouts, set_panel
 from ranvier.compiler.normalize import normalize, refuse_unlowered
 from ranvier.compiler.plan import MemoryPlan, add_scratch, order_groups, plan_memory
 from ranvier.compiler.touched_rows import write_touched_rows
+from ranvier.foundation.memo import Memo
 from ranvier.graph.check import check
 from ranvier.graph.show import show
 from ranvier.graph.simplify import inline, simplify
@@ -35,6 +37,7 @@ class Request:
         start: bytes of the arena that are taken already.
         guard: the place of an output that must be finite before any state is changed.
         shared: buffers of another program in the same arena, by input name.
+        workers: the most that run the program together.
     """
 
     graph: Graph
@@ -45,11 +48,15 @@ class Request:
     start: int = 0
     guard: int | None = None
     shared: Mapping[str, Buffer] = field(default_factory=dict)
+    workers: int = 1
 
 
-@dataclass
+@dataclass(eq=False)
 class Planned:
-    """A program that is ready to be written down: ordered groups in a planned arena."""
+    """A program that is ready to be written down: ordered groups in a planned arena.
+
+    Equal requests share one, so nobody changes it.
+    """
 
     request: Request
     graph: Graph
@@ -71,6 +78,10 @@ class Planned:
         )
 
 
+#: What was planned lately, so that the next fit of the same architecture finds it.
+PLANS: Memo[Planned] = Memo(128)
+
+
 class _Log:
     """Runs passes and keeps what they made."""
 
@@ -86,7 +97,7 @@ class _Log:
 
 
 def compile_plan(request: Request) -> Planned:
-    """Run every pass.
+    """Run every pass; a request like an earlier one gets what was made then.
 
     The passes: *trace* (as given), *inline* (composites become primitives), *simplify* (constants
     folded, equal nodes merged), *normalize* (products of matrices, data copied in, tables updated
@@ -96,6 +107,27 @@ def compile_plan(request: Request) -> Planned:
     Raises:
         UnsupportedOperationError: for operations without a native form.
     """
+    return PLANS.find(_key(request), lambda: _planned(request))
+
+
+def _key(request: Request) -> Hashable | None:
+    """What the passes read of a request; None if an attribute of a node has no value to compare."""
+    shared = tuple((name, b.offset, b.panel) for name, b in request.shared.items())
+    try:
+        graph = graph_key(request.graph)
+    except TypeError:
+        return None
+    return (
+        graph,
+        request.data,
+        tuple(request.updates.items()),
+        tuple(request.capacity.items()),
+        tuple(request.panel.items()),
+        (request.start, request.guard, shared, request.workers),
+    )
+
+
+def _planned(request: Request) -> Planned:
     log = _Log()
     graph = log.run("trace", lambda: check(request.graph, "trace"), show)
     graph = log.run("inline", lambda: refuse_unlowered(inline(graph)), show)
@@ -122,7 +154,7 @@ def compile_plan(request: Request) -> Planned:
         lambda: choose_layouts(fused, groups, request.panel),
         lambda _: _show_panels(fused),
     )
-    add_scratch(groups, request.panel)
+    add_scratch(groups, request.panel, request.workers)
     memory = log.run(
         "memory",
         lambda: plan_memory(fused, groups, request.capacity, request.start),

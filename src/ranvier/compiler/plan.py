@@ -226,24 +226,25 @@ def _gap(taken: Sequence[tuple[int, int]], size: int, start: int) -> int:
     return place
 
 
-def add_scratch(groups: Sequence[Group], panel: Mapping[str, int]) -> None:
+def add_scratch(groups: Sequence[Group], panel: Mapping[str, int], workers: int = 1) -> None:
     """Give products that must turn their right operand around a panel to pack it into.
 
     Args:
         groups: all groups.
         panel: columns of a panel, by dtype.
+        workers: how many need one of their own.
     """
     for group in groups:
         if group.kind == "product" and group.right is not None and group.right.outer != 1:
             axis = group.reduced
             if axis is None:
                 continue
-            columns = panel[group.right.buffer.dtype]
+            columns = panel[group.right.buffer.dtype] * group.times
             shape = (axis.length, columns)
             group.scratch = Buffer(
                 f"panel{group.number}", shape, group.right.buffer.dtype, "scratch", columns
             )
-            group.scratch.row = columns
+            group.scratch.row, group.scratch.copies = columns, workers
             # Whole blocks of sixteen rows are written.
             if isinstance(axis.length, int):
                 rounded = -(-axis.length // LANES) * LANES

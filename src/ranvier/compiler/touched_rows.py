@@ -1,14 +1,17 @@
 """Updates of tables that write only the rows that a batch has read.
 
 ``w - rate * scatter_add(rows, d)`` leaves all other rows as they are, so it becomes ``w`` with
-``-(rate * d)`` added to its rows, in their order and in place: the gradient never exists. With
-momentum, decay or a norm of the whole gradient every row moves, and nothing is rewritten.
+``-(rate * d)`` added to its rows, in their order and in place: the gradient never exists. Several
+scatters, of a table that is read in several places, are joined to one. With momentum, decay or a
+norm of the whole gradient every row moves, and nothing is rewritten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
+import ranvier.ops as ops
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import Value, apply, broadcast_to
 
@@ -62,6 +65,8 @@ def _scaled(change: Value, consumers: Mapping[int, int]) -> tuple[Value, Value] 
     if change.op == "negative":
         inner = _scaled(change.inputs[0], consumers)
         return inner and (inner[0], apply("negative", [inner[1]]))
+    if change.op == "add":
+        return _joined([_scaled(value, consumers) for value in change.inputs])
     if change.op in ("multiply", "divide"):
         left, right = change.inputs
         for factor, other in ((left, right), (right, left)):
@@ -75,6 +80,26 @@ def _scaled(change: Value, consumers: Mapping[int, int]) -> tuple[Value, Value] 
                 pair = [same, step] if factor is left else [step, same]
                 return rows, apply(change.op, pair)
     return None
+
+
+def _joined(parts: Sequence[tuple[Value, Value] | None]) -> tuple[Value, Value] | None:
+    """Two scatters as one: for every example the rows of the first, then those of the second."""
+    found = [part for part in parts if part is not None]
+    examples = {rows.shape[:1] for rows, _ in found}
+    known = all(isinstance(d, int) for rows, _ in found for d in rows.shape[1:])
+    if len(found) < 2 or len(examples) > 1 or () in examples or not known:
+        return None
+    rows = [_listed(ops.cast(numbers, "int64"), 1) for numbers, _ in found]
+    return ops.concatenate(rows, 1), ops.concatenate([_listed(step, 2) for _, step in found], 1)
+
+
+def _listed(value: Value, axes: int) -> Value:
+    """(N, ...) with all rows of an example along its second axis."""
+    count = math.prod(d for d in value.shape[1 : value.ndim + 1 - axes] if isinstance(d, int))
+    listed: Value = ops.reshape(
+        value, (value.shape[0], count, *value.shape[value.ndim + 1 - axes :])
+    )
+    return listed
 
 
 def _alike(value: Value) -> Value | None:

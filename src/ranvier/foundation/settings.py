@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ranvier.foundation.errors import ArgumentError
 
+#: More than this is refused as a slip.
+MOST_THREADS = 1_024
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -16,11 +19,13 @@ class Settings:
     Attributes:
         features: ``RANVIER_CPU``: "native" (default), "avx2" or "baseline": the widest vectors.
         data: ``RANVIER_DATA``: folder with real data for tests and examples, or None.
+        threads: ``RANVIER_THREADS``: how many workers programs use at most; None: all processors.
         check: ``RANVIER_CHECK``: run the law of the graph after every pass (default off; tests on).
     """
 
     features: str
     data: Path | None
+    threads: int | None
     check: bool
 
 
@@ -38,5 +43,19 @@ def read_settings() -> Settings:
     return Settings(
         features=features,
         data=Path(folder) if folder else None,
+        threads=_threads(os.environ.get("RANVIER_THREADS")),
         check=os.environ.get("RANVIER_CHECK", "0") == "1",
     )
+
+
+def _threads(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_THREADS:
+        raise ArgumentError(
+            "The environment variable RANVIER_THREADS is not understood.",
+            happened=f"it is {text!r:.80}",
+            needed=f"an integer from 1 to {MOST_THREADS}",
+            fix="unset RANVIER_THREADS, or give it the number of threads to use",
+        )
+    return int(text)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ranvier.foundation.dtypes import is_float
-from ranvier.foundation.errors import DTypeError
+from ranvier.foundation.errors import ArgumentError, DTypeError
 from ranvier.graph.gradient import gradients_of
-from ranvier.graph.tree import Tree, flatten, unflatten
+from ranvier.graph.tree import Tree, flatten, paths, unflatten
 from ranvier.ops.graph import evaluate, trace
-from ranvier.ops.value import Spec, Value, apply, dtype_of, shape_of
+from ranvier.ops.value import Spec, Value, apply, constant, dtype_of, shape_of
 
 
 def value_and_gradient(
@@ -32,6 +32,7 @@ def value_and_gradient(
     Raises:
         ShapeError: if the function does not give a scalar.
         DTypeError: if the argument is not made of floating-point numbers.
+        ArgumentError: if the function is called without that argument.
 
     Example:
         >>> import numpy as np, ranvier as rv
@@ -43,6 +44,7 @@ def value_and_gradient(
 
     def call(*arguments: Any) -> tuple[Any, Any]:
         leaves, tree = flatten(arguments)
+        _check_places(places, len(arguments))
         if any(isinstance(x, Value) for x in leaves):
             return _on_values(function, leaves, tree, places, several)
         specs = [Spec(shape_of(x), dtype_of(x)) for x in leaves]
@@ -64,6 +66,36 @@ def _picked(tree: Tree, places: tuple[int, ...], several: bool) -> Tree:
     return Tree("tuple", (), parts) if several else parts[0]
 
 
+def _check_places(places: tuple[int, ...], count: int) -> None:
+    for place in places:
+        if not 0 <= place < count:
+            raise ArgumentError(
+                "A gradient is taken with respect to an argument that is not there.",
+                happened=f"argument={place}, and the function was called with {count}",
+                needed="the place of an argument, the first one being 0",
+                fix="give value_and_gradient another argument, or call the result with more",
+            )
+
+
+def _wanted(leaves: list[Any], tree: Tree, places: tuple[int, ...]) -> list[int]:
+    """The numbers of the leaves that are differentiated by, place by place."""
+    numbers = unflatten(tree, list(range(len(leaves))))
+    wanted: list[int] = [n for place in places for n in flatten(numbers[place])[0]]
+    names = [
+        name for i, child in enumerate(tree.children) for name in paths(child, f"argument {i}")
+    ]
+    for number in wanted:
+        if not is_float(dtype_of(leaves[number])):
+            raise DTypeError(
+                "A gradient is taken with respect to floating-point numbers.",
+                happened=f"{names[number]} has dtype {dtype_of(leaves[number])}",
+                needed="float32 or float64",
+                fix="convert it, for example with x.astype('float32'), or give what is no float "
+                "as an argument of its own",
+            )
+    return wanted
+
+
 def _on_values(
     function: Callable[..., Any],
     leaves: list[Any],
@@ -71,25 +103,19 @@ def _on_values(
     places: tuple[int, ...],
     several: bool,
 ) -> tuple[Any, Any]:
-    arguments = unflatten(tree, leaves)
-    wanted = [leaf for p in places for leaf in flatten(arguments[p])[0]]
-    for leaf in wanted:
-        if not is_float(dtype_of(leaf)):
-            raise DTypeError(
-                "A gradient is taken with respect to floating-point numbers.",
-                happened=f"the argument has dtype {dtype_of(leaf)}",
-                needed="float32 or float64",
-                fix="convert it, for example with x.astype('float32')",
-            )
-    # Fresh names for the arguments: the same value may come in twice.
-    aliases = [apply("copy", [leaf]) if isinstance(leaf, Value) else leaf for leaf in leaves]
+    wanted = _wanted(leaves, tree, places)
+    aliases = []
+    for number, leaf in enumerate(leaves):
+        known = not isinstance(leaf, Value)
+        if known and number not in wanted:
+            aliases.append(leaf)
+        else:
+            # A fresh name: the same value may come in twice. What is differentiated by is a value,
+            # even where it is known already.
+            aliases.append(apply("copy", [constant(leaf) if known else leaf]))
     loss = function(*unflatten(tree, aliases))
-    flat_aliases = [a for p in places for a in flatten(unflatten(tree, aliases)[p])[0]]
-    values = [a for a in flat_aliases if isinstance(a, Value)]
-    found = gradients_of(loss, values)
-    gradients = iter(found)
-    shaped = [next(gradients) if isinstance(a, Value) else None for a in flat_aliases]
-    return loss, unflatten(_picked(tree, places, several), shaped)
+    found = gradients_of(loss, [aliases[number] for number in wanted])
+    return loss, unflatten(_picked(tree, places, several), found)
 
 
 def gradient(

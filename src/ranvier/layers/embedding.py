@@ -29,6 +29,8 @@ class Embedding(Layer):
     every row, as in PyTorch; with plain :class:`ranvier.SGD` and no penalty only those rows are
     written, and the gradient of the table never exists in memory.
 
+    Bengio, Ducharme, Vincent and Jauvin, "A neural probabilistic language model", JMLR 3, 2003.
+
     **Shapes**: ``x: (N,) -> (N, D)``, ``x: (N, T) -> (N, T, D)``, ``weight: (V, D)``
 
     Args:
@@ -47,8 +49,6 @@ class Embedding(Layer):
         >>> values = {"weight": np.array([[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])}
         >>> layer.forward(np.array([2, 0]), values, Context()).tolist()
         [[2.0, 2.5], [0.0, 0.5]]
-
-    Bengio, Ducharme, Vincent and Jauvin, "A neural probabilistic language model", JMLR 3, 2003.
     """
 
     reads_integers = True

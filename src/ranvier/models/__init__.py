@@ -3,6 +3,15 @@
 from ranvier.models.callbacks import EarlyStopping, ReduceLearningRateOnPlateau
 from ranvier.models.load import load
 from ranvier.models.model import Model
+from ranvier.models.range_test import RangeTest, learning_rate_range_test
 from ranvier.models.sequential import Sequential
 
-__all__ = ["EarlyStopping", "Model", "ReduceLearningRateOnPlateau", "Sequential", "load"]
+__all__ = [
+    "EarlyStopping",
+    "Model",
+    "RangeTest",
+    "ReduceLearningRateOnPlateau",
+    "Sequential",
+    "learning_rate_range_test",
+    "load",
+]

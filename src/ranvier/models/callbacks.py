@@ -74,7 +74,8 @@ class ReduceLearningRateOnPlateau(Callback):
         patience: epochs without an improvement that are accepted.
         threshold: the relative size of an improvement that counts.
         cooldown: epochs after a reduction that are not counted.
-        min_learning_rate: the rate never goes below this.
+        min_learning_rate: the rate never goes below this; with a schedule or groups of
+            parameters, the factor on their rates.
         mode: ``"min"``, ``"max"``, or ``"auto"``: the loss and errors down, accuracy up.
 
     Raises:

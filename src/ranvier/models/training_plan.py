@@ -15,7 +15,7 @@ from ranvier.models.request import FitRequest
 from ranvier.models.summary import show_bytes
 from ranvier.networks.network import Network
 from ranvier.optimizers import LBFGS, Optimizer, ParameterGroups, Schedule
-from ranvier.training.callbacks import METHODS, Callback, subscriptions
+from ranvier.training.callbacks import METHODS, Callback, FunctionCallback, subscriptions
 from ranvier.training.engines import batch_bounds
 from ranvier.training.program import VALIDATION_BATCH, Monitor, TrainingProgram
 from ranvier.training.rules import UpdateRules
@@ -114,7 +114,7 @@ def _order(request: FitRequest) -> str:
 
 def _told(listeners: Sequence[Callback], method: str, when: str) -> Iterator[str]:
     names = [
-        repr(listener)
+        _name(listener)
         for listener in listeners
         if getattr(type(listener), method) is not getattr(Callback, method)
     ]
@@ -135,10 +135,11 @@ def _epoch(
     if isinstance(plan.optimizer, LBFGS):
         yield "one iteration of L-BFGS:"
         yield from _indented(_iteration(plan, network, plan.optimizer))
+        yield from _listeners(plan.listeners, "step")
     else:
         yield f"repeat {_count(len(bounds), 'step')}"
         yield from _indented(_step(request, plan, network))
-    yield from _listeners(plan.listeners, "step")
+        yield from _indented(_listeners(plan.listeners, "step"))
     if plan.data.validation is not None:
         rows = len(plan.data.validation[0][0])
         text = f"{rows:,} rows, {min(VALIDATION_BATCH, rows):,} at a time: loss"
@@ -207,7 +208,7 @@ def _updates(optimizer: Optimizer | ParameterGroups) -> Iterator[str]:
 def _rate(optimizer: Optimizer) -> str:
     rate = optimizer.learning_rate
     if isinstance(rate, Schedule):
-        return f"rate by the schedule {rate.describe()}"
+        return "the rate of each step by its schedule"
     return f"learning rate {rate:g}"
 
 
@@ -241,7 +242,13 @@ def _listeners(listeners: Sequence[Callback], unit: str) -> Iterator[str]:
     for listener in listeners:
         for one in subscriptions(listener):
             if one.unit == unit:
-                yield f"{one}: Python hears it: {listener!r}.{METHODS[unit]}"
+                yield f"{one}: Python hears it: {_name(listener)}.{METHODS[unit]}"
+
+
+def _name(listener: Callback) -> str:
+    """A callback in a few words: its class, or the function that it calls."""
+    own = isinstance(listener, FunctionCallback)
+    return repr(listener) if own else type(listener).__name__
 
 
 # --- what runs it

@@ -11,7 +11,8 @@ from ranvier import losses
 from ranvier.foundation.errors import ArgumentError, RanvierError
 from ranvier.foundation.shapes import N
 from ranvier.layers import Dense
-from ranvier.metrics import Metric
+from ranvier.losses import Loss
+from ranvier.metrics import Metric, WholeSetMetric
 from ranvier.networks.network import Network
 from ranvier.ops.graph import trace
 from ranvier.ops.value import Spec
@@ -39,10 +40,11 @@ def check_metric(
 ) -> None:
     """Hold a metric to the contract of metrics.
 
-    Its configuration makes it again; the statistics of a batch are of the outputs' dtype and of one
-    shape for any number of rows; those of batches add up to the value of all rows; a row of weight
-    2 counts like the row twice; a training program adds it up natively as the reference does, on
-    training rows and on validation rows, in float32 and float64.
+    Its configuration makes it again; the statistics of a batch are of the outputs' dtype, or
+    float64, and of one shape for any number of rows; those of batches add up to the value of all
+    rows; a row of weight 2 counts like the row twice; a training program adds it up natively as the
+    reference does, on training rows and on validation rows, in float32 and float64. A metric of
+    whole sets has no statistics, and only validation rows.
 
     Args:
         metric: the metric.
@@ -85,8 +87,10 @@ def check_metric(
             "an example of each", "give them: check_metric(metric, outputs, targets)",
         )  # fmt: skip
     for z, t in pairs:
-        _check_statistics(metric, z, t)
-        _check_sums(metric, z, t)
+        if not isinstance(metric, WholeSetMetric):
+            _check_statistics(metric, z, t)
+            _check_sums(metric, z, t)
+        _check_weights(metric, z, t)
     for dtype in FLOATS:
         _check_training(metric, *pairs[0], dtype, last_activation)
 
@@ -100,71 +104,80 @@ def _accepts(metric: Metric, outputs: Array, targets: Array) -> bool:
 
 
 def _check_statistics(metric: Metric, z: Array, t: Array) -> None:
-    """Shapes without the batch axis, of the outputs' dtype, also of an unknown number of rows."""
+    """Shapes without the batch axis, also of an unknown number of rows, and dtypes."""
     for dtype in FLOATS:
         given = [z.astype(dtype), t.astype(dtype) if kind_of(t) == "numbers" else t]
         found = [np.asarray(number) for number in metric.statistics(given[0], given[1])]
         specs = [Spec((N, *a.shape[1:]), a.dtype.name) for a in given]
         graph, _ = trace(lambda z, t: metric.statistics(z, t), specs)
         for number, value in zip(found, graph.outputs, strict=True):
-            if value.spec != Spec(number.shape, dtype):
+            allowed = [Spec(number.shape, own) for own in (dtype, "float64")]
+            if value.spec not in allowed or number.dtype.name != value.dtype:
                 raise broken(
                     metric.describe(), "a statistic is not what can be added up.",
                     f"for N rows it gives {value.spec}, for {len(z)} rows "
                     f"{number.dtype}{number.shape}",
-                    f"{dtype}, of one shape for any number of rows",
-                    "add up over axis 0 what the rows give, in the outputs' dtype",
+                    f"{dtype} or float64, of one shape for any number of rows",
+                    "add up over axis 0 what the rows give, in the outputs' dtype or in float64",
                 )  # fmt: skip
         result = np.asarray(metric.result(tuple(number.astype("float64") for number in found)))
         check_array(metric.describe(), "its result", result, (), "float64")
 
 
 def _check_sums(metric: Metric, z: Array, t: Array) -> None:
-    """Batches add up, and a weight is a count."""
+    """Batches add up."""
     parts = [metric.statistics(z[i : i + 2], t[i : i + 2]) for i in range(0, len(z), 2)]
     sums = tuple(
         sum(np.asarray(n, "float64") for n in column) for column in zip(*parts, strict=True)
     )
+    found, expected = float(metric.result(sums)), metric.score(z, t)
+    if difference(found, expected, 1e-10) is not None:
+        raise broken(
+            metric.describe(), "batches do not add up to the value of all rows.",
+            f"{found:.9g}", f"{expected:.9g}", "add up in statistics, and divide in result only",
+        )  # fmt: skip
+
+
+def _check_weights(metric: Metric, z: Array, t: Array) -> None:
+    """A weight is a count."""
     weights = np.ones(len(z))
     weights[2] = 2.0
-    twice = metric.score(*(np.concatenate([a, a[2:3]]) for a in (z, t)))
-    for contract, found, expected, fix in (
-        (
-            "batches do not add up to the value of all rows.",
-            float(metric.result(sums)), metric.score(z, t),
-            "add up in statistics, and divide in result only",
-        ),
-        (
-            "a row of weight 2 does not count like the row twice.",
-            metric.score(z, t, weights), twice,
+    found = metric.score(z, t, weights)
+    expected = metric.score(*(np.concatenate([a, a[2:3]]) for a in (z, t)))
+    if difference(found, expected, 1e-10) is not None:
+        raise broken(
+            metric.describe(), "a row of weight 2 does not count like the row twice.",
+            f"{found:.9g}", f"{expected:.9g}",
             "multiply what each row adds by its weight, the number of rows included",
-        ),
-    ):  # fmt: skip
-        if difference(found, expected, 1e-10) is not None:
-            raise broken(metric.describe(), contract, f"{found:.9g}", f"{expected:.9g}", fix)
+        )  # fmt: skip
 
 
 def _check_training(
     metric: Metric, z: Array, t: Array, dtype: str, last_activation: str | None
 ) -> None:
     kind = kind_of(t)
-    loss = losses.MeanSquaredError() if kind == "numbers" else losses.Hinge()
-    if last_activation is None:
-        loss = losses.resolve(None, z.shape[1:], kind, max(2, z.shape[1]))
+    # A loss that reads what the metric reads: logits, or after a last activation its outputs.
+    spec: Loss | None = None
+    if last_activation is not None:
+        spec = losses.MeanSquaredError() if kind == "numbers" else losses.Hinge()
+    loss = losses.resolve(spec, z.shape[1:], kind, max(2, z.shape[1]))
     x = np.random.default_rng(5).normal(size=(len(z), 4)).astype(dtype)
     y = t.astype(dtype) if kind == "numbers" else t
     weights = np.linspace(0.5, 1.5, len(z))
+    whole = isinstance(metric, WholeSetMetric)
+    columns = [f"val_{metric.name}"] if whole else [metric.name, f"val_{metric.name}"]
+    held = len(z) if whole else 3
     found = []
     for engine in ("native", "reference"):
         network = Network([Dense(z.shape[1], activation=last_activation)], dtype)
         network.build((4,), seed=3)
         program = TrainingProgram(
-            network, loss, SGD(0.05), [metric], x, y, weights, (x[:3], y[:3]), batch_size=2,
-            engine=engine,
+            network, loss, SGD(0.05), [metric], x, y, weights, (x[:held], y[:held]),
+            batch_size=2, engine=engine,
         )  # fmt: skip
         history = program.run(2)
-        found.append(np.array([history[metric.name], history[f"val_{metric.name}"]]))
-    apart = difference(*found, NEAR[dtype])
+        found.append(np.array([history[column] for column in columns]))
+    apart = difference(found[0], found[1], NEAR[dtype])
     if apart is not None:
         raise broken(
             metric.describe(), "native training does not add it up as the reference does.",

@@ -72,6 +72,19 @@ def scalars_now(control: Control, numbers: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def planned_rows(rows: int) -> int:
+    """Rows that a batch of all rows is planned for: at most an eighth more than there are.
+
+    Data sets of nearly the same length, such as the parts of a cross-validation, share a program.
+
+    Example:
+        >>> [planned_rows(rows) for rows in (7, 142, 143, 1437)]
+        [7, 144, 144, 1536]
+    """
+    grain = max(1, 1 << max(0, rows.bit_length() - 4))
+    return -(-rows // grain) * grain
+
+
 def batch_bounds(rows: int, size: int) -> list[tuple[int, int]]:
     """First and last row of each batch; a last batch of one row joins the one before."""
     bounds = [(low, min(low + size, rows)) for low in range(0, rows, size)]

@@ -88,7 +88,7 @@ class Event:
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next step; with a schedule, what the schedule multiplies."""
+        """The learning rate of the next step; with a schedule or groups, what multiplies them."""
         return float(self.run.engine.control["learning_rate"])
 
     def set_learning_rate(self, learning_rate: float) -> None:

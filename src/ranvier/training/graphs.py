@@ -18,7 +18,7 @@ from ranvier.networks.network import Network
 from ranvier.ops.graph import Graph
 from ranvier.ops.value import Value, input_value
 from ranvier.optimizers import Optimizer, ParameterGroups
-from ranvier.training.rules import EPOCH, UpdateRules, host_numbers, is_scheduled
+from ranvier.training.rules import EPOCH, PENALTY, UpdateRules, host_numbers, is_scheduled
 from ranvier.training.statistics import finish_graph, statistics_of, streaming
 from ranvier.training.updates import average_name, updated
 
@@ -173,6 +173,8 @@ def step_graph(recipe: Recipe) -> StepGraph:
     rows = _loss_rows(recipe, outputs, targets)
     loss = ops.mean(rows if weights is None else rows * weights)
     penalty = network.penalty(parameters)
+    if penalty is not None and PENALTY in scalars:
+        penalty = penalty * ops.cast(scalars[PENALTY], penalty.dtype)
     if penalty is not None:
         loss = loss + penalty
     trained = network.trainable

@@ -7,6 +7,7 @@ monitor, callbacks, progress, time limits and Ctrl-C work as they do everywhere.
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -232,6 +233,8 @@ class LBFGSEngine:
         self.inner.control["monitor_column"] = -1
         self._line = np.zeros(c["columns"])
         if c["epoch"] < c["last_epoch"] and self._point is None:
+            now = {name: self.inner.view(name) for name in self.trained}
+            self._forms = {name: (array.shape, array.dtype) for name, array in now.items()}
             self._here = self._flat()
             self._kept = {name: np.array(self.inner.view(name)) for name in self.others}
             self._point = self._evaluate(self._here)
@@ -308,9 +311,10 @@ class LBFGSEngine:
         """Give the inner engine its parameters."""
         place, state = 0, {}
         for name in self.trained:
-            like = self.inner.view(name)
-            state[name] = flat[place : place + like.size].reshape(like.shape).astype(like.dtype)
-            place += like.size
+            shape, dtype = self._forms[name]
+            size = math.prod(shape)
+            state[name] = flat[place : place + size].reshape(shape).astype(dtype)
+            place += size
         self.inner.load(state)
 
     def _evaluate(self, flat: Vector) -> Point:

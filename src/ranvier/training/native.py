@@ -14,10 +14,13 @@ from ranvier.backends.control import Control
 from ranvier.backends.native.arena import Arena
 from ranvier.backends.native.driver import Place, TrainingDriver, TrainingLayout
 from ranvier.backends.native.expressions import ROWS_AHEAD
-from ranvier.backends.native.jit import compile_text
+from ranvier.backends.native.jit import compile_written
 from ranvier.backends.native.module import ModuleWriter
 from ranvier.backends.native.running_sums import Region
-from ranvier.backends.native.target import find_target
+from ranvier.backends.native.shares import worth_workers
+from ranvier.backends.native.target import Target, find_target
+from ranvier.backends.native.team import LINE, TEAM_BYTES, WORKERS, Team, add_team
+from ranvier.backends.native.workers import chosen_workers, run_together
 from ranvier.compiler.groups import Buffer
 from ranvier.compiler.pipeline import Planned, Request, compile_plan
 from ranvier.compiler.plan import MemoryPlan
@@ -37,6 +40,7 @@ class NativeEngine:
         capacity: most rows of a training batch, and of a validation batch.
         sources: arrays of the data inputs in order; and of the validation rows.
         parameters: names of the parameters, which come first among the inputs.
+        threads: how many workers may run it together; None: all there are. Short steps have one.
     """
 
     def __init__(
@@ -46,19 +50,24 @@ class NativeEngine:
         capacity: tuple[int, int],
         sources: tuple[Sequence[Array], Sequence[Array]],
         parameters: Sequence[str],
+        threads: int | None = None,
     ) -> None:
         self.parameter_names = list(parameters)
         target = find_target()
         data, panels = frozenset(step.data), target.panels()
+        asked, longest = chosen_workers(threads), {"N": capacity[0]}
         self.step: Planned = compile_plan(
-            Request(step.graph, data, step.updates, {"N": capacity[0]}, panels, guard=0)
-        )
+            Request(step.graph, data, step.updates, longest, panels, guard=0,
+                    start=TEAM_BYTES if asked > 1 else 0, workers=asked)
+        )  # fmt: skip
+        self.workers = asked if worth_workers(self.step.groups, longest) else 1
+        team = Team(0, asked) if self.workers > 1 else None
         self.buffers = self.step.fused.inputs
         self.validation: Planned | None = None
         if validation is not None:
             self.validation = compile_plan(
                 Request(validation, data, {}, {"N": capacity[1]}, panels,
-                        start=self.step.memory.bytes, shared=self.buffers)
+                        start=self.step.memory.bytes, shared=self.buffers, workers=asked)
             )  # fmt: skip
         self.last = self.validation or self.step
         self.finish: Planned | None = None
@@ -69,16 +78,12 @@ class NativeEngine:
         self.memory = self._memory()
         self.layout = self._layout(step)
         self.control = Control(self.layout.sums, len(step.numbers))
-        writer = ModuleWriter(target)
-        writer.add_program("step", self.step)
-        if self.validation is not None:
-            writer.add_program("evaluate", self.validation)
-        if self.finish is not None:
-            writer.add_program("finish", self.finish)
-        driver = TrainingDriver(writer.declarations, target, self.layout)
-        writer.function("train", driver.emit())
-        self.code = compile_text(writer.text(), target)
-        self._train = self.code.function("train", ctypes.c_void_p, ctypes.c_void_p)
+        programs = {"step": self.step, "evaluate": self.validation, "finish": self.finish}
+        self.code = compile_written(
+            target, tuple(programs.values()), (self.layout, team),
+            lambda: self._text(target, programs, team),
+        )
+        self._enter(team)
         self.arena = Arena(self.memory)
         self._fill_constants()
         self._best: NDArray[np.uint8] | None = None
@@ -89,6 +94,21 @@ class NativeEngine:
         self.control["data"] = self._tables[0].ctypes.data
         self.control["validation_data"] = self._tables[1].ctypes.data
         self.control["validation_batch"] = capacity[1]
+
+    def _text(
+        self, target: Target, programs: Mapping[str, Planned | None], team: Team | None
+    ) -> str:
+        """The module: the programs, and the loops around them."""
+        writer = ModuleWriter(target)
+        for name, planned in programs.items():
+            if planned is not None:
+                writer.add_program(name, planned, team if name != "finish" else None)
+        driver = TrainingDriver(writer.declarations, target, self.layout)
+        writer.function("train", driver.emit())
+        if team is not None:
+            together = [(n, p.guard is not None) for n, p in programs.items() if p and n != "finish"]
+            add_team(team, together, writer.function, writer.declarations, target)
+        return writer.text()
 
     @staticmethod
     def _table(arrays: Sequence[Array]) -> NDArray[np.int64]:
@@ -153,9 +173,31 @@ class NativeEngine:
         place = self.layout.loss
         return float(np.frombuffer(self.arena.bytes, place.dtype, 1, place.offset)[0])
 
+    def _enter(self, team: Team | None) -> None:
+        """The functions through which workers enter the code."""
+        name = "train" if team is None else "train_together"
+        self._train = self.code.function(name, ctypes.c_void_p, ctypes.c_void_p)
+        if team is not None:
+            self._follow = self.code.function("follow", ctypes.c_void_p, ctypes.c_int64)
+
     def run(self) -> None:
         """Go on from the control block's position."""
-        self._train(self.control.address, self.arena.address)
+        arena = self.arena.address
+        if self.workers == 1:
+            self._train(self.control.address, arena)
+            return
+        words = np.frombuffer(self.arena.bytes, np.int64, TEAM_BYTES // 8)
+
+        def ready(workers: int) -> None:
+            words[:] = 0
+            words[WORKERS * LINE // 8] = workers
+
+        run_together(
+            lambda: self._train(self.control.address, arena),
+            lambda worker: self._follow(arena, worker),
+            ready,
+            self.workers,
+        )
 
     def keep_best(self) -> None:
         """Make room for the best parameters."""

@@ -14,9 +14,9 @@ from ranvier.backends.control import Control
 from ranvier.backends.native.arena import Arena
 from ranvier.backends.native.driver import OutputPlace, emit_prediction
 from ranvier.backends.native.expressions import ROWS_AHEAD
-from ranvier.backends.native.jit import Code, compile_text
+from ranvier.backends.native.jit import Code, compile_written
 from ranvier.backends.native.module import ModuleWriter
-from ranvier.backends.native.target import find_target
+from ranvier.backends.native.target import Target, find_target
 from ranvier.compiler.pipeline import Planned, Request, compile_plan
 from ranvier.compiler.plan import MemoryPlan
 from ranvier.foundation.dtypes import itemsize
@@ -42,23 +42,28 @@ class NativeForward:
         data = [value.name for value in graph.inputs if value.name.startswith(X)]
         request = Request(graph, frozenset(data), {}, {"N": batch}, target.panels())
         self.planned: Planned = compile_plan(request)
-        writer = ModuleWriter(target)
-        writer.add_program("forward", self.planned)
         found = self.planned.fused.outputs
         self.row_shapes = [tuple(d for d in out.shape[1:] if isinstance(d, int)) for out in found]
         self.dtypes = [out.dtype for out in found]
-        places = [
+        places = tuple(
             OutputPlace(
                 out.offset, out.row, int(np.prod(shape, dtype=np.int64)), itemsize(out.dtype)
             )
             for out, shape in zip(found, self.row_shapes, strict=True)
-        ]
-        text = emit_prediction(writer.declarations, target, places)
-        writer.function("predict", text)
-        self.code: Code = compile_text(writer.text(), target)
+        )
+        self.code: Code = compile_written(
+            target, (self.planned,), places, lambda: self._text(target, places)
+        )
         self._predict = self.code.function("predict", ctypes.c_void_p, ctypes.c_void_p)
         self._pool: list[Arena] = []
         self._lock = threading.Lock()
+
+    def _text(self, target: Target, places: Sequence[OutputPlace]) -> str:
+        """The module: the forward pass, and the loop over batches."""
+        writer = ModuleWriter(target)
+        writer.add_program("forward", self.planned)
+        writer.function("predict", emit_prediction(writer.declarations, target, places))
+        return writer.text()
 
     def _arena(self) -> Arena:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from ranvier.metrics import Metric
 from ranvier.networks.network import Network
 from ranvier.optimizers import LBFGS, Optimizer, ParameterGroups
 from ranvier.training.callbacks import Callback
-from ranvier.training.engines import Engine, batch_bounds, scalars_now
+from ranvier.training.engines import Engine, batch_bounds, planned_rows, scalars_now
 from ranvier.training.failure import failure_of
 from ranvier.training.graphs import (
     DataSpec,
@@ -117,8 +117,8 @@ class TrainingProgram:
         checked = validation_graph(self._recipe) if validation is not None else None
         train, held = _source_arrays((*xs, *ys), weights, validation, network.dtype)
         held_rows = len(held[0]) if held else 0
-        joined = size + 1 if size > 1 and rows > size else size
-        capacity = (joined, max(1, min(VALIDATION_BATCH, held_rows)))
+        joined = size + 1 if size > 1 and rows > size else planned_rows(size)
+        capacity = (joined, planned_rows(max(1, min(VALIDATION_BATCH, held_rows))))
         kind = NativeEngine if engine == "native" else ReferenceEngine
         self._sources = (train, held)
         self._engine: Engine = kind(
@@ -174,9 +174,7 @@ class TrainingProgram:
     def _start_monitor(self, monitor: Monitor) -> None:
         c = self._engine.control
         c["monitor_column"] = monitor.column(self.names)
-        rising = monitor.mode == "max" or (
-            monitor.mode == "auto" and monitor.metric in self.rising
-        )
+        rising = monitor.mode == "max" or (monitor.mode == "auto" and monitor.metric in self.rising)
         c["monitor_sign"] = -1.0 if rising else 1.0
         c["best_value"] = float("-inf") if rising else float("inf")
         c["best_epoch"] = -1
@@ -257,6 +255,12 @@ class TrainingProgram:
         for name, array in self.network.parameters.items():
             source = self._step.averages.get(name, name)
             array[...] = kept[source] if kept else self._engine.view(source)
+        waiting = c["step"] % self._recipe.rules.accumulate
+        if waiting:
+            history.notes.append(
+                f"The gradients of the last {waiting} batches are no part of an update yet: "
+                f"{self._recipe.rules.accumulate} batches make one."
+            )
 
     def _inputs_now(self) -> dict[str, Any]:
         """All inputs of the step that failed."""
@@ -276,6 +280,16 @@ class TrainingProgram:
         inputs |= scalars_now(c, self._step.numbers)
         inputs["rows"] = rows[low:high]
         return inputs
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The optimizer's numbers as they are now, by name, and how many steps led to them."""
+        found = {name: np.array(self._engine.view(name)) for name in self._step.state}
+        return {**found, "step": np.array(self._engine.control["step"], np.int64)}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on with what :meth:`state` gave for a program of the same network and optimizer."""
+        self._engine.load({name: state[name] for name in self._step.state})
+        self._engine.control["step"] = int(state["step"])
 
     # --- looking at it
 

@@ -12,6 +12,7 @@ from ranvier.layers.arguments import number, whole_number
 from ranvier.optimizers import Optimizer, ParameterGroups, Schedule, optimizers_of
 
 CLIP_NORM, CLIP_VALUE = "control.clip_norm", "control.clip_value"
+PENALTY = "control.penalty"
 AVERAGE = "control.average"
 EPOCH = "control.epoch"
 TOTAL_STEPS, TOTAL_EPOCHS = "control.total_steps", "control.total_epochs"
@@ -36,6 +37,7 @@ class UpdateRules:
             weights (PyTorch and Keras start from the weights after the first update). Validation,
             the best parameters, and the network after a run have the average; training goes on
             from the weights themselves.
+        penalty: what the sum of all penalties on weights is multiplied by, at least 0; None: by 1.
 
     Raises:
         ArgumentError: for a number outside its domain.
@@ -49,6 +51,7 @@ class UpdateRules:
     clip_value: float | None = None
     accumulate: int = 1
     average: float | None = None
+    penalty: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("clip_norm", "clip_value"):
@@ -57,11 +60,14 @@ class UpdateRules:
         whole_number("fit", "accumulate", self.accumulate)
         if self.average is not None:
             number("fit", "average", self.average, 0.0, 1.0, below_high=True)
+        if self.penalty is not None:
+            number("fit", "penalty", self.penalty, 0.0)
 
     def numbers(self) -> dict[str, float]:
         """The numbers that a step reads anew each time, by the name of its scalar."""
         given = {
-            CLIP_NORM: self.clip_norm, CLIP_VALUE: self.clip_value, AVERAGE: self.average
+            CLIP_NORM: self.clip_norm, CLIP_VALUE: self.clip_value, AVERAGE: self.average,
+            PENALTY: self.penalty,
         }  # fmt: skip
         return {name: float(value) for name, value in given.items() if value is not None}
 

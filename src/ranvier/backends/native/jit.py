@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ import llvmlite.binding as llvm
 
 from ranvier.backends.native.target import Target
 from ranvier.foundation.errors import InternalError
+from ranvier.foundation.memo import Memo
 
 _lock = threading.Lock()
 
@@ -21,6 +23,10 @@ def _renew_lock() -> None:
     """After a fork another thread may have held the lock; the child starts with a fresh one."""
     global _lock
     _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _prepare() -> None:
@@ -58,12 +64,43 @@ class Code:
             return str(self.machine.emit_assembly(llvm.parse_assembly(self.text)))
 
 
+#: Machine code that was made lately, by target and text: the text holds no data, no weights, no
+#: seed and no learning rate, so the next fit of the same architecture finds its code here.
+CODES: Memo[Code] = Memo(128)
+#: The same code by what its text was written from, so that it need not be written again.
+_WRITTEN: Memo[tuple[Code, object]] = Memo(128)
+
+
 def compile_text(text: str, target: Target) -> Code:
-    """Compile a module for a target.
+    """Compile a module for a target, unless that was done lately.
 
     Raises:
         InternalError: if LLVM refuses the text.
     """
+    return CODES.find((target, text), lambda: _compiled(text, target))
+
+
+def compile_written(
+    target: Target, origins: tuple[object, ...], numbers: Hashable, write: Callable[[], str]
+) -> Code:
+    """Compile the module that a function writes, unless the same was done lately.
+
+    Args:
+        target: the processor.
+        origins: the objects that the text is written from; told apart by identity, so they must
+            not be changed.
+        numbers: all else that the text depends on.
+        write: gives the text.
+
+    Raises:
+        InternalError: if LLVM refuses the text.
+    """
+    # What is kept holds the origins: as long as it is there, no other object has their ids.
+    key = (target, tuple(map(id, origins)), numbers)
+    return _WRITTEN.find(key, lambda: (compile_text(write(), target), origins))[0]
+
+
+def _compiled(text: str, target: Target) -> Code:
     with _lock:
         begin = time.perf_counter()
         try:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 
-from ranvier.backends.native.emitter import Emitter, Operand, Type
+from ranvier.backends.native.emitter import Emitter
 from ranvier.backends.native.nests import emit_columns, emit_rows
 from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.products import ProductNest
+from ranvier.backends.native.program import Body, touched_buffers
 from ranvier.backends.native.scatters import emit_scatter
+from ranvier.backends.native.shares import Cut, Span
 from ranvier.backends.native.target import Target
+from ranvier.backends.native.team import Team
 from ranvier.backends.native.tiles import Kernel, emit_kernel
-from ranvier.compiler.groups import Buffer, Group
+from ranvier.compiler.groups import Group
 from ranvier.compiler.pipeline import Planned
 
 
@@ -44,74 +47,46 @@ class ModuleWriter:
         parts = [*sorted(self.declarations), *self._kernels.values(), *self._order]
         return "\n".join(parts)
 
-    def add_program(self, name: str, planned: Planned) -> None:
+    def add_program(self, name: str, planned: Planned, team: Team | None = None) -> None:
         """Add ``@name(ptr arena, ptr data, ptr rows, i64 count...)`` that runs all groups once.
 
         ``data`` points to (pointer, row stride in elements) pairs, one for each data input in the
         order of the graph's inputs; counts come in the order of the extents' names. A program
         with a guard gives i32: 1 if the guarded number was not finite, and then no state changed.
+        With a team it is ``@name_part``, which each worker calls with its own number and how many
+        they are.
         """
-        extents = sorted(planned.request.capacity)
-        counts = "".join(f", i64 %count{k}" for k in range(len(extents)))
-        guard = planned.guard
-        result = "void" if guard is None else "i32"
-        f = Emitter(
-            f"define internal {result} @{name}(ptr %arena, ptr %data, ptr %rows{counts})",
-            self.declarations,
+        body = Body(
+            name, planned, self.declarations, self._group_function, self._product_cut, team
         )
-        sources = [v.name for v in planned.graph.inputs if v.name in planned.request.data]
-        for group in planned.groups:
-            self._call_group(f, group, planned, extents, sources)
-            if guard is not None and any(b is guard for b in group.writes()):
-                _leave_unless_finite(f, guard)
-        f.do("ret void" if guard is None else "ret i32 0")
-        self.function(name, f.text())
+        self.function(body.symbol, body.emit())
 
-    def _call_group(
-        self, f: Emitter, group: Group, planned: Planned, extents: list[str], sources: list[str]
-    ) -> None:
-        buffers = _buffers(group)
-        symbol = self._group_function(group, buffers, planned, extents)
-        values: list[str] = []
-        for buffer in buffers:
-            if buffer.role == "data":
-                place = 2 * sources.index(buffer.name)
-                pointer = f.op(f"load ptr, ptr {f.at('%data', place, 'int64')}, align 8")
-                stride = f.op(f"load i64, ptr {f.at('%data', place + 1, 'int64')}, align 8")
-                values += [f"ptr {pointer}", f"i64 {stride}"]
-            else:
-                values.append(f"ptr {f.at('%arena', buffer.offset)}")
-        values += ["ptr %rows", *(f"i64 %count{k}" for k in range(len(extents)))]
-        f.do(f"call void @{symbol}({', '.join(values)})")
+    def _product_cut(self, group: Group, planned: Planned) -> Cut | None:
+        f = Emitter("", set())
+        arguments = _arguments(group, planned)[1]
+        capacity = dict(planned.request.capacity)
+        nest = ProductNest(f, group, arguments, self.target, capacity, self.want)
+        return nest.cut(planned.request.workers)
 
-    def _group_function(
-        self, group: Group, buffers: list[Buffer], planned: Planned, extents: list[str]
-    ) -> str:
+    def _group_function(self, group: Group, planned: Planned, cut: Cut | None) -> str:
         """The function of a group; an equal one is shared."""
-        parameters, pointers, strides = [], {}, {}
-        for number, buffer in enumerate(buffers):
-            pointers[buffer] = f"%p{number}"
-            parameters.append(f"ptr %p{number}")
-            if buffer.role == "data":
-                strides[buffer] = f"%s{number}"
-                parameters.append(f"i64 %s{number}")
-        counts: dict[str, Operand] = {}
-        for number, extent in enumerate(extents):
-            counts[extent] = f"%count{number}"
-        parameters += ["ptr %rows", *(f"i64 %count{k}" for k in range(len(extents)))]
+        parameters, arguments = _arguments(group, planned)
+        span = None
+        if cut is not None:
+            parameters += ["i64 %first", "i64 %last"]
+            span = Span("%first", "%last")
         head = f"define internal void @SYMBOL({', '.join(parameters)})"
         f = Emitter(head, self.declarations, "nounwind noinline")
-        texts = {extent: str(count) for extent, count in counts.items()}
-        arguments = Arguments(pointers, strides, texts, "%rows")
         if group.kind == "rows":
-            emit_rows(f, group, arguments)
+            emit_rows(f, group, arguments, span)
         elif group.kind == "columns":
-            emit_columns(f, group, arguments)
+            emit_columns(f, group, arguments, span)
         elif group.kind == "scatter":
             emit_scatter(f, group, arguments)
         else:
             capacity = dict(planned.request.capacity)
-            ProductNest(f, group, arguments, self.target, capacity, self.want).emit()
+            nest = ProductNest(f, group, arguments, self.target, capacity, self.want)
+            nest.emit(cut, span)
         f.do("ret void")
         text = f.text()
         symbol = "group_" + hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -121,20 +96,16 @@ class ModuleWriter:
         return symbol
 
 
-def _buffers(group: Group) -> list[Buffer]:
-    """The distinct places a group touches, in a fixed order; an update in place is its state."""
-    found: dict[Buffer, None] = {}
-    for buffer in [*group.reads(), *group.writes()]:
-        found.setdefault(buffer)
-    if group.scratch is not None:
-        found.setdefault(group.scratch)
-    return list(found)
-
-
-def _leave_unless_finite(f: Emitter, guard: Buffer) -> None:
-    """Give up the step, before anything is updated, if its loss is NaN or infinite."""
-    type_ = Type(guard.dtype)
-    number = f.load(type_, f.at("%arena", guard.offset))
-    nothing = f.binary("fsub", type_, number, number)  # 0 for finite numbers, else NaN
-    bad = f.compare("uno", type_, nothing, nothing)
-    f.when(bad, lambda: f.do("ret i32 1"), returns=True)
+def _arguments(group: Group, planned: Planned) -> tuple[list[str], Arguments]:
+    """The parameters of a group's function, and what its text calls them."""
+    parameters, pointers, strides = [], {}, {}
+    for number, buffer in enumerate(touched_buffers(group)):
+        pointers[buffer] = f"%p{number}"
+        parameters.append(f"ptr %p{number}")
+        if buffer.role == "data":
+            strides[buffer] = f"%s{number}"
+            parameters.append(f"i64 %s{number}")
+    extents = sorted(planned.request.capacity)
+    parameters += ["ptr %rows", *(f"i64 %count{k}" for k in range(len(extents)))]
+    counts = {extent: f"%count{number}" for number, extent in enumerate(extents)}
+    return parameters, Arguments(pointers, strides, counts, "%rows")

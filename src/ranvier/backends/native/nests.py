@@ -12,6 +12,7 @@ from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
 from ranvier.backends.native.expressions import Evaluator, Number
 from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.reductions import combine, fold, start_of
+from ranvier.backends.native.shares import Span
 from ranvier.backends.native.stretches import in_stretches
 from ranvier.compiler.groups import LANES, Buffer, Group, Root, walk
 from ranvier.compiler.index import Axis, Index, axes_of
@@ -24,9 +25,15 @@ from ranvier.ops.value import law_broken
 PARTIALS = 4
 
 
-def emit_rows(f: Emitter, group: Group, arguments: Arguments) -> None:
-    """A rows group: loops over all axes but the last, then stage after stage along the last."""
-    _Rows(f, group, arguments).emit()
+def emit_rows(
+    f: Emitter, group: Group, arguments: Arguments, span: Span | None = None
+) -> None:
+    """A rows group: loops over all axes but the last, then stage after stage along the last.
+
+    Args:
+        span: the places of the first axis that are to be computed; None: all.
+    """
+    _Rows(f, group, arguments, span).emit()
 
 
 def count_of(dimension: Dimension, arguments: Arguments) -> Operand:
@@ -49,8 +56,11 @@ def lanes_of(group: Group) -> int:
 
 
 class _Rows:
-    def __init__(self, f: Emitter, group: Group, arguments: Arguments) -> None:
+    def __init__(
+        self, f: Emitter, group: Group, arguments: Arguments, span: Span | None
+    ) -> None:
         self.f = f
+        self.span = span
         self.group = group
         self.arguments = arguments
         self.axes = [Axis(k, d) for k, d in enumerate(group.domain)]
@@ -83,7 +93,9 @@ class _Rows:
             self._outer(place + 1)
             self.e.leave(axis)
 
-        in_stretches(self.f, self.borders, axis, count_of(axis.length, self.arguments), body)
+        count = count_of(axis.length, self.arguments)
+        span = self.span if place == 0 else None
+        in_stretches(self.f, self.borders, axis, count, body, span=span)
 
     def _early(self) -> list[Root]:
         """Roots whose parts may be computed before the stages: those that wait for none."""
@@ -272,8 +284,14 @@ def store_some(f: Emitter, type_: Type, text: str, address: str, count: Operand)
             f.when(f.icmp("slt", lane, count), one)
 
 
-def emit_columns(f: Emitter, group: Group, arguments: Arguments) -> None:
-    """A columns group: for each vector of columns, a reduction over an inner axis."""
+def emit_columns(
+    f: Emitter, group: Group, arguments: Arguments, span: Span | None = None
+) -> None:
+    """A columns group: for each vector of columns, a reduction over an inner axis.
+
+    Args:
+        span: the places of the first axis that are to be computed; None: all.
+    """
     axes = [Axis(k, d) for k, d in enumerate(group.domain)]
     reduced = group.reduced
     if reduced is None:
@@ -302,7 +320,8 @@ def emit_columns(f: Emitter, group: Group, arguments: Arguments) -> None:
             nest(place + 1)
             e.leave(axis)
 
-        in_stretches(f, borders, axis, count, body, lanes if is_vector else 1)
+        own = span if place == 0 else None
+        in_stretches(f, borders, axis, count, body, lanes if is_vector else 1, own)
 
     nest(0)
 

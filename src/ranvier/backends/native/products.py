@@ -14,11 +14,12 @@ from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.expressions import Evaluator, Number
 from ranvier.backends.native.nests import count_of, finish_elements
 from ranvier.backends.native.places import Arguments, TileColumns
+from ranvier.backends.native.shares import Cut, Span
 from ranvier.backends.native.target import Target
 from ranvier.backends.native.tiles import Kernel, Sides, emit_call, emit_pack, emit_pack_left
 from ranvier.compiler.groups import LANES, Group
 from ranvier.compiler.groups import Operand as Side
-from ranvier.compiler.index import Axis
+from ranvier.compiler.index import Axis, Index
 from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.shapes import Extent
 
@@ -68,11 +69,32 @@ class ProductNest:
         self.axes = [Axis(k, d) for k, d in enumerate(group.domain)]
         self.row_axis, self.column_axis = self.axes[-2], self.axes[-1]
         self.tile_rows, self.tile_vectors = target.tile(self.dtype)
+        self.left = group.left
+        self.merged = self._merge()
         self._choose_rows()
         self.rows = count_of(self.row_axis.length, arguments)
+        if self.merged is not None:
+            self.rows = f.mul(count_of(self.merged.length, arguments), self.rows)
         self.columns = count_of(self.column_axis.length, arguments)
         size = self.tile_rows * self.tile_vectors * LANES
         self.scratch = f.allocate(Type(self.dtype), size)
+
+    def _merge(self) -> Axis | None:
+        """The batch axis whose matrices follow each other as rows of a single one, if there is one.
+
+        Then (N, T, K) by (K, U) is one product of N * T rows; only what follows the sum is told
+        apart by N and T.
+        """
+        left, right, length = self.left, self.group.right, self.row_axis.length
+        if len(self.axes) < 3 or left is None or right is None or not isinstance(length, int):
+            return None
+        axis = self.axes[-3]
+        even = left.depth == 1 and left.base.coefficient(axis) == length * left.outer
+        if not even or axis == Axis(axis.position, 1) or axis in right.base.axes():
+            return None
+        terms = tuple(term for term in left.base.terms if term[0] != axis)
+        self.left = replace(left, base=Index(terms, left.base.constant))
+        return axis
 
     def _choose_rows(self) -> None:
         """Rows of a tile: few for few rows; more than the target's where registers allow.
@@ -80,21 +102,45 @@ class ProductNest:
         A taller tile reads the right operand less often (2 to 4 %), but its row stride must be a
         constant of the kernel, or the addresses of its rows take the registers.
         """
-        length = self.row_axis.length
-        # Capacity has room for one row that joined the last batch; most batches are one smaller.
-        rows = self.capacity[length.name] - 1 if isinstance(length, Extent) else length
+        rows = self._usual_count(self.row_axis)
+        if self.merged is not None:
+            rows *= self._usual_count(self.merged)
         while self.tile_rows > 1 and self.tile_rows >= 2 * max(rows, 1):
             self.tile_rows //= 2
-        left = self.group.left
+        left = self.left
         fixed = left is not None and (left.depth == 1 or self._turns_left())
         if self.tile_vectors == 2 and fixed and rows > 2 * TALLEST_TILE:
             self.tile_rows = least_waste(rows)
 
-    def emit(self) -> None:
-        """Write the whole nest."""
-        depths = {axis: k + 1 for k, axis in enumerate(self.axes[:-2])}
-        batch = len(depths)
-        depths |= {self.column_axis: batch + 1, self.row_axis: batch + 2}
+    def _usual_count(self, axis: Axis) -> int:
+        # Capacity has room for one row that joined the last batch; most batches are one smaller.
+        length = axis.length
+        return self.capacity[length.name] - 1 if isinstance(length, Extent) else length
+
+    def cut(self, workers: int) -> Cut | None:
+        """How workers share the nest: panels of columns if there are enough, else tiles of rows.
+
+        A nest that copies corners of its left operand has its rows outside, so it is cut there.
+        """
+        if len(self.axes) > (2 if self.merged is None else 3):
+            return None
+        wide = self.tile_vectors * LANES
+        columns = self.column_axis.length
+        panels = -(-columns // wide) if isinstance(columns, int) else 0
+        if not self._turns_left() and panels >= workers:
+            return Cut("columns", columns, wide)
+        times = self.merged.length if self.merged is not None else 1
+        return Cut("rows", self.row_axis.length, self.tile_rows, times)
+
+    def emit(self, cut: Cut | None = None, span: Span | None = None) -> None:
+        """Write the whole nest, or the part of it that lies in a span of the cut axis."""
+        by_columns = cut is not None and cut.what == "columns"
+        self.row_span = None if by_columns else span
+        self.column_span = span if by_columns else None
+        self.batch = self.axes[: -2 if self.merged is None else -3]
+        inner = [self.merged, self.row_axis] if self.merged is not None else [self.row_axis]
+        order = [*self.batch, self.column_axis, *inner]
+        depths = {axis: k + 1 for k, axis in enumerate(order)}
         self.evaluators = [
             Evaluator(self.f, self.arguments, depths, self.column_axis, LANES)
             for _ in range(self.tile_vectors)
@@ -108,10 +154,10 @@ class ProductNest:
             e.hoist(r.expr for r in self.group.roots if r.expr is not None)
 
     def _batch(self, place: int) -> None:
-        if place == len(self.axes) - 2:
+        if place == len(self.batch):
             self._panels()
             return
-        axis = self.axes[place]
+        axis = self.batch[place]
 
         def body(position: Operand, _: list[str]) -> None:
             for e in self.evaluators:
@@ -132,22 +178,40 @@ class ProductNest:
     def _each_panel(self, body: Callable[[Operand, int], None]) -> None:
         """Panels from left to right: ``body(first column, vectors)``; the last may be narrow."""
         wide = self.tile_vectors * LANES
+        f, span = self.f, self.column_span
+        first: Operand = span.first if span is not None else 0
+
+        def loop(end: Operand) -> None:
+            end = f.minimum_int(end, span.last) if span is not None else end
+            f.loop(end, lambda j, _: body(j, self.tile_vectors), step=wide, start=first)
+
         if not isinstance(self.columns, int) or self.tile_vectors == 1:
-            self.f.loop(self.columns, lambda j, _: body(j, self.tile_vectors), step=wide)
+            loop(self.columns)
             return
         left = self.columns % wide
         whole = self.columns if left > wide - LANES else self.columns - left
-        self.f.loop(whole, lambda j, _: body(j, self.tile_vectors), step=wide)
-        if whole < self.columns:
-            body(whole, -(-left // LANES))
+        loop(whole)
+        if whole == self.columns:
+            return
+        narrow = lambda: body(whole, -(-left // LANES))  # noqa: E731
+        if span is None:
+            narrow()
+        else:
+            f.when(f.icmp("eq", span.last, self.columns), narrow)
+
+    def _each_tile(self, body: Callable[[Operand], None]) -> None:
+        """Tiles of rows from top to bottom."""
+        span = self.row_span
+        first: Operand = span.first if span is not None else 0
+        last = span.last if span is not None else self.rows
+        self.f.loop(last, lambda row, _: body(row), step=self.tile_rows, start=first)
 
     def _panel(self, column: Operand, vectors: int) -> None:
         """All row tiles of one panel of columns."""
-        f, left, right = self.f, self.group.left, self.group.right
-        reduced = self.group.reduced
-        if left is None or right is None or reduced is None:
+        f, left, right = self.f, self.left, self.group.right
+        if left is None or right is None:
             return
-        count = count_of(reduced.length, self.arguments)
+        count = self._steps()
         unit = "depth" if left.depth == 1 else "row" if left.outer == 1 else "none"
         pitch = left.outer if unit == "depth" and self.tile_rows > 8 else 0
         kernel = Kernel(self.dtype, self.tile_rows, vectors, unit, pitch)
@@ -160,7 +224,7 @@ class ProductNest:
             source, line = panel, vectors * LANES
         whole = Sides("", left.outer, left.depth, source, line, count)
         self._enter_columns(column, vectors)
-        self.f.loop(self.rows, lambda row, _: self._tile(kernel, whole, row), step=self.tile_rows)
+        self._each_tile(lambda row: self._tile(kernel, whole, row))
         self._leave_columns(vectors)
 
     def _enter_columns(self, column: Operand, vectors: int) -> None:
@@ -177,8 +241,8 @@ class ProductNest:
         """One tile: its sum by the shared kernel, then the epilogue on the rows that count."""
         f = self.f
         self.want(kernel)
-        if not sides.a and self.group.left is not None:
-            sides = replace(sides, a=self._corner(self.group.left, row))
+        if not sides.a and self.left is not None:
+            sides = replace(sides, a=self._corner(self.left, row))
         emit_call(f, kernel, sides, self.scratch)
         height = f.minimum_int(f.sub(self.rows, row), self.tile_rows)
 
@@ -192,29 +256,36 @@ class ProductNest:
 
     def _turns_left(self) -> bool:
         """Whether the left operand's tiles are worth copying: transposed, read by many panels."""
-        left, columns = self.group.left, self.column_axis.length
+        left, columns = self.left, self.column_axis.length
         if left is None or left.outer != 1 or left.depth == 1 or self.group.scratch is not None:
             return False
         corner = self._longest_sum() * TALLEST_TILE * itemsize(self.dtype)
         wide = 2 * self.tile_vectors * LANES
         return corner <= LARGEST_CORNER and isinstance(columns, int) and columns >= wide
 
+    def _steps(self) -> Operand:
+        """Steps of the sum, known or found at run time."""
+        reduced = self.group.reduced
+        if reduced is None:
+            return 0
+        return self.f.mul(count_of(reduced.length, self.arguments), self.group.times)
+
     def _longest_sum(self) -> int:
         reduced = self.group.reduced
         length = reduced.length if reduced is not None else 0
-        return self.capacity[length.name] if isinstance(length, Extent) else length
+        longest = self.capacity[length.name] if isinstance(length, Extent) else length
+        return longest * self.group.times
 
     def _rows_outside(self) -> None:
         """For each tile of rows: copy the left corner, then all panels of columns."""
-        f, left, right = self.f, self.group.left, self.group.right
-        reduced = self.group.reduced
-        if left is None or right is None or reduced is None:
+        f, left, right = self.f, self.left, self.group.right
+        if left is None or right is None:
             return
         corner = f.allocate(Type(self.dtype), self._longest_sum() * self.tile_rows)
-        count = count_of(reduced.length, self.arguments)
+        count = self._steps()
         widest = Kernel(self.dtype, self.tile_rows, self.tile_vectors, "row")
 
-        def tile_row(row: Operand, _: list[str]) -> None:
+        def tile_row(row: Operand) -> None:
             emit_pack_left(f, widest, self._corner(left, row), left.depth, count, corner)
 
             def panel(column: Operand, vectors: int) -> None:
@@ -227,7 +298,7 @@ class ProductNest:
 
             self._each_panel(panel)
 
-        f.loop(self.rows, tile_row, step=self.tile_rows)
+        self._each_tile(tile_row)
 
     def _right_corner(self, side: Side, column: Operand) -> str:
         """Where a panel of the right operand starts."""
@@ -247,7 +318,7 @@ class ProductNest:
         """One vector of a tile's row: what follows the sum, then the stores."""
         f, anchor, e = self.f, self.group.roots[0], self.evaluators[v]
         type_ = Type(self.dtype, LANES)
-        e.enter(self.row_axis, f.add(row, r))
+        self._enter_row(e, f.add(row, r))
         place = f.add(f.mul(vectors * LANES, r), v * LANES)
         e.define(anchor, Number(f.load(type_, f.at(self.scratch, place, self.dtype)), True))
         position = f.add(e.positions[self.column_axis], LANES)
@@ -258,3 +329,14 @@ class ProductNest:
         e.end = None if inside or whole else self.columns
         finish_elements(f, e, self.group.roots, self.group, LANES)
         e.leave(self.row_axis)
+        if self.merged is not None:
+            e.leave(self.merged)
+
+    def _enter_row(self, e: Evaluator, row: Operand) -> None:
+        length = self.row_axis.length
+        if self.merged is not None and isinstance(length, int):
+            known = isinstance(row, int)
+            outer = int(row) // length if known else self.f.op(f"sdiv i64 {row}, {length}")
+            e.enter(self.merged, outer)
+            row = self.f.sub(row, self.f.mul(outer, length))
+        e.enter(self.row_axis, row)

@@ -11,8 +11,10 @@ from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.expressions import Evaluator
 from ranvier.backends.native.nests import count_of
 from ranvier.backends.native.places import Arguments
+from ranvier.backends.native.stretches import in_stretches
 from ranvier.compiler.groups import LANES, Expr, Group
 from ranvier.compiler.index import Axis
+from ranvier.compiler.joins import borders_of
 from ranvier.ops.value import law_broken
 
 
@@ -46,19 +48,19 @@ def _start(f: Emitter, group: Group, arguments: Arguments) -> None:
 
 
 def _nest(f: Emitter, e: Evaluator, group: Group, axes: list[Axis], place: int, expr: Expr) -> None:
-    axis = axes[place]
+    axis, count = axes[place], count_of(axes[place].length, e.arguments)
     if place == len(axes) - 1:
         _row(f, e, group, axis, expr)
         return
 
-    def body(position: Operand, _: list[str]) -> None:
-        e.enter(axis, position)
+    def body(position: Operand, span: tuple[int, int] | None) -> None:
+        e.enter(axis, position, span)
         e.ask_for_rows(axis, position)
         e.hoist(expr.args)
         _nest(f, e, group, axes, place + 1, expr)
         e.leave(axis)
 
-    f.loop(count_of(axis.length, e.arguments), body)
+    in_stretches(f, borders_of(group), axis, count, body)
 
 
 def _row(f: Emitter, e: Evaluator, group: Group, axis: Axis, expr: Expr) -> None:
@@ -72,13 +74,13 @@ def _row(f: Emitter, e: Evaluator, group: Group, axis: Axis, expr: Expr) -> None
     start = f.at(e.arguments.pointers[buffer], row, buffer.dtype)
     short = isinstance(count, int) and count % e.lanes != 0
 
-    def vector(position: Operand, _: list[str]) -> None:
-        e.enter(axis, position)
+    def vector(position: Operand, span: tuple[int, int] | None) -> None:
+        e.enter(axis, position, span)
         e.end = count if short else None
         address = f.at(start, position, buffer.dtype)
         total = OPERATIONS["add"](f, type_, [f.load(type_, address), e.vector(update)])
         f.store(type_, total, address)
         e.leave(axis)
 
-    f.loop(count, vector, step=e.lanes)
+    in_stretches(f, borders_of(group), axis, count, vector, e.lanes)
     e.end = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ranvier.backends.native.emitter import Emitter, Operand
+from ranvier.backends.native.shares import Span
 from ranvier.compiler.index import Axis
 from ranvier.compiler.joins import stretches
 
@@ -16,8 +17,17 @@ def in_stretches(
     count: Operand,
     body: Callable[[Operand, tuple[int, int] | None], None],
     step: int = 1,
+    span: Span | None = None,
 ) -> None:
-    """A loop written once for each stretch between borders: ``body(position, span)``."""
+    """A loop written once for each stretch between borders: ``body(position, stretch)``.
+
+    Args:
+        span: the places that are to be visited, of an axis without borders; None: all.
+    """
+    if span is not None:
+        whole = lambda position, _: body(position, None)  # noqa: E731
+        f.loop(span.last, whole, step=step, start=span.first)
+        return
     if axis not in borders or not isinstance(count, int):
         f.loop(count, lambda position, _: body(position, None), step=step)
         return

@@ -205,7 +205,7 @@ class _Line:
         left, right, axis = self.group.left, self.group.right, self.group.reduced
         if left is None or right is None or axis is None or columns is None:
             raise law_broken("groups", f"{root.name} is a product without operands")
-        depth = np.arange(self.machine.length(axis.length))
+        depth = np.arange(self.machine.length(axis.length) * self.group.times)
         row = self._side(left, np.int64(self.place[-1]), depth)
         matrix = self._side(right, self.positions[columns][:, None], depth)
         with np.errstate(all="ignore"):

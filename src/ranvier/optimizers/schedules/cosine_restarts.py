@@ -14,9 +14,9 @@ from ranvier.optimizers.schedules.base import SCHEDULES, Clock, Schedule, power,
 class CosineRestarts(Schedule):
     """Half a cosine again and again, as PyTorch's CosineAnnealingWarmRestarts.
 
-    Formula: ``rate = end + (learning_rate - end) (1 + cos(pi s / T)) / 2``, with s the epochs (or
-    updates) since the last restart and T from this restart to the next: ``first`` at first, and
-    ``growth`` times as long each time.
+    Formula: ``rate = end + (learning_rate - end) (1 + cos(pi s / length)) / 2``, with s the epochs
+    (or updates) since the last restart and the length from this restart to the next: ``first`` at
+    first, and ``growth`` times as long each time.
 
     Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
 

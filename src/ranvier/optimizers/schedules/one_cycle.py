@@ -21,9 +21,10 @@ from ranvier.optimizers.schedules.base import (
 class OneCycle(Schedule):
     """Up to a large rate and down to nearly nothing, as PyTorch's OneCycleLR with its defaults.
 
-    Formula: with T the length and ``e = rising * T - 1``, from ``learning_rate / divisor`` to
-    ``learning_rate`` while t goes from 0 to e, then to ``learning_rate / divisor / final_divisor``
-    while t goes on to T - 1, along halves of a cosine or straight lines. Where PyTorch also cycles
+    Formula: with ``top = rising * length - 1``, from ``learning_rate / divisor`` to
+    ``learning_rate`` while t goes from 0 to top, then to
+    ``learning_rate / divisor / final_divisor`` while t goes on to ``length - 1``, along halves of
+    a cosine or straight lines; t is the updates (or epochs) done so far. Where PyTorch also cycles
     momentum, this one leaves it alone (its ``cycle_momentum=False``).
 
     Smith and Topin, "Super-convergence: very fast training of neural networks using large learning

@@ -1,0 +1,154 @@
+"""The body of a program: its groups called in order, by one worker or by several together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ranvier.backends.native.emitter import Emitter, Operand, Type
+from ranvier.backends.native.shares import (
+    WORTH_A_CUT,
+    Cut,
+    Touched,
+    cost_of,
+    cut_of_loops,
+    emit_span,
+    must_meet,
+    touched,
+)
+from ranvier.backends.native.team import Team
+from ranvier.compiler.groups import Buffer, Group
+from ranvier.compiler.pipeline import Planned
+from ranvier.foundation.shapes import Dimension, Extent
+
+
+class Body:
+    """Writes one program's function.
+
+    Args:
+        name: of the program; with a team the function is ``@name_part``.
+        planned: the program.
+        declarations: of the module.
+        function: gives the symbol of a group's function, cut or whole.
+        product_cut: how a product is cut, or None.
+        team: who runs it together, or None for one worker.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        planned: Planned,
+        declarations: set[str],
+        function: Callable[[Group, Planned, Cut | None], str],
+        product_cut: Callable[[Group, Planned], Cut | None],
+        team: Team | None,
+    ) -> None:
+        self.planned = planned
+        self.function = function
+        self.product_cut = product_cut
+        self.team = team
+        self.capacity = dict(planned.request.capacity)
+        self.extents = sorted(self.capacity)
+        self.sources = [v.name for v in planned.graph.inputs if v.name in planned.request.data]
+        self.result = "void" if planned.guard is None else "i32"
+        self.symbol = name if team is None else f"{name}_part"
+        more = "" if team is None else ", i64 %worker, i64 %workers"
+        counts = "".join(f", i64 %count{k}" for k in range(len(self.extents)))
+        head = f"define internal {self.result} @{self.symbol}"
+        self.f = Emitter(f"{head}(ptr %arena, ptr %data, ptr %rows{counts}{more})", declarations)
+        self._since: list[Touched] = []
+
+    def emit(self) -> str:
+        """The text of the function."""
+        guard = self.planned.guard
+        for group in self.planned.groups:
+            cut = self._cut(group) if self.team is not None else None
+            self._meet_before(group, cut)
+            self._call(group, cut)
+            if guard is not None and any(b is guard for b in group.writes()):
+                self._meet()
+                _leave_unless_finite(self.f, guard)
+        self._meet()
+        self.f.do("ret void" if guard is None else "ret i32 0")
+        return self.f.text()
+
+    # --- meeting
+
+    def _cut(self, group: Group) -> Cut | None:
+        if cost_of(group, self.capacity) < WORTH_A_CUT:
+            return None
+        if group.kind == "product":
+            return self.product_cut(group, self.planned)
+        return cut_of_loops(group)
+
+    def _meet_before(self, group: Group, cut: Cut | None) -> None:
+        """All workers meet if this group needs, or destroys, what another worker does."""
+        if self.team is None:
+            return
+        now = touched(group, cut, self.capacity)
+        if any(must_meet(before, now) for before in self._since):
+            self._meet()
+        self._since.append(now)
+
+    def _meet(self) -> None:
+        if self.team is not None:
+            self.f.do("call void @meet(ptr %arena)")
+            self._since = []
+
+    # --- calling
+
+    def _call(self, group: Group, cut: Cut | None) -> None:
+        if self.team is None or cut is not None:
+            self._call_group(group, cut)
+        else:
+            alone = self.f.icmp("eq", "%worker", 0)
+            self.f.when(alone, lambda: self._call_group(group, None))
+
+    def _call_group(self, group: Group, cut: Cut | None) -> None:
+        f = self.f
+        symbol = self.function(group, self.planned, cut)
+        values: list[str] = []
+        for buffer in touched_buffers(group):
+            if buffer.role == "data":
+                place = 2 * self.sources.index(buffer.name)
+                pointer = f.op(f"load ptr, ptr {f.at('%data', place, 'int64')}, align 8")
+                stride = f.op(f"load i64, ptr {f.at('%data', place + 1, 'int64')}, align 8")
+                values += [f"ptr {pointer}", f"i64 {stride}"]
+                continue
+            values.append(f"ptr {f.at('%arena', self._offset(group, buffer, cut))}")
+        values += ["ptr %rows", *(f"i64 {self._count(Extent(name))}" for name in self.extents)]
+        if cut is not None:
+            length = f.mul(self._count(cut.times), self._count(cut.length))
+            span = emit_span(f, cut, length, "%worker", "%workers")
+            values += [f"i64 {span.first}", f"i64 {span.last}"]
+        f.do(f"call void @{symbol}({', '.join(values)})")
+
+    def _offset(self, group: Group, buffer: Buffer, cut: Cut | None) -> Operand:
+        """Where a buffer lies; of a packed panel each worker has its own."""
+        if buffer is not group.scratch or cut is None or self.team is None:
+            return buffer.offset
+        own = buffer.bytes(self.capacity) // self.team.most
+        return self.f.add(buffer.offset, self.f.mul(own, "%worker"))
+
+    def _count(self, length: Dimension) -> Operand:
+        if isinstance(length, Extent):
+            return f"%count{self.extents.index(length.name)}"
+        return length
+
+
+def touched_buffers(group: Group) -> list[Buffer]:
+    """The distinct places a group touches, in a fixed order; an update in place is its state."""
+    found: dict[Buffer, None] = {}
+    for buffer in [*group.reads(), *group.writes()]:
+        found.setdefault(buffer)
+    if group.scratch is not None:
+        found.setdefault(group.scratch)
+    return list(found)
+
+
+def _leave_unless_finite(f: Emitter, guard: Buffer) -> None:
+    """Give up the step, before anything is updated, if its loss is NaN or infinite."""
+    type_ = Type(guard.dtype)
+    number = f.load(type_, f.at("%arena", guard.offset))
+    nothing = f.binary("fsub", type_, number, number)  # 0 for finite numbers, else NaN
+    bad = f.compare("uno", type_, nothing, nothing)
+    f.when(bad, lambda: f.do("ret i32 1"), returns=True)
