@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import ranvier as rv
 import torch
 
-import ranvier as rv
 from machine import describe
 from peers import torch_vocabulary as peer
 from vocabulary_things import KINDS, Data, Size, registered, without_row
@@ -26,6 +26,17 @@ from vocabulary_things import KINDS, Data, Size, registered, without_row
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "vocabulary.md"
 #: An iteration of L-BFGS changes with its number, so that all rounds have the same ones.
 FIXED = ("optimizer", "lbfgs")
+#: Headings of the tables.
+TITLES = {
+    "layer": "Layers",
+    "activation": "Activations",
+    "loss": "Losses",
+    "optimizer": "Optimizers",
+    "schedule": "Schedules",
+    "regularizer": "Regularizers",
+    "constraint": "Constraints",
+    "metric": "Metrics",
+}
 
 
 @dataclass
@@ -88,15 +99,16 @@ def measure(kind: str, name: str, data: Data, rounds: int, seconds: float) -> Ro
 def tables(rows: Sequence[Row]) -> str:
     """A table for each kind, in Markdown."""
     parts = []
-    for kind in KINDS:
+    for kind, title in TITLES.items():
         some = [row for row in rows if row.kind == kind]
         if not some:
             continue
         what = (KINDS[kind][0].__doc__ or "").splitlines()[0]
-        parts += [f"## {kind.capitalize()}s", "", f"A row is: {what[0].lower()}{what[1:]}", ""]
-        if kind == "regularizer":
-            parts[-4] = "## Penalties on weights"
         parts += [
+            f"## {title}",
+            "",
+            f"{what}",
+            "",
             f"| {kind} | in PyTorch | Ranvier, us | PyTorch, us | ratio |",
             "|---|---|--:|--:|--:|",
             *map(_line, some),
@@ -126,19 +138,26 @@ def slower(rows: Sequence[Row]) -> str:
 
 def page(rows: Sequence[Row], size: Size, rounds: int) -> str:
     """The whole page docs/vocabulary.md."""
-    machine = describe()
+    machine, today = describe(), time.strftime("%d %B %Y", time.gmtime())
     return f"""# The vocabulary, measured
 
-Every registered layer, activation, loss, optimizer, schedule, regularizer, constraint and metric, and the time of a step with it, beside PyTorch eager.
-`python benchmarks/vocabulary.py --write` made this page; a thing that is registered without a row here makes it fail, and a test too.
+Every registered layer, activation, loss, optimizer, schedule, regularizer, constraint and metric,
+and the time of a step with it beside PyTorch eager. `python benchmarks/vocabulary.py --write` made
+this page; a thing that is registered without a row here makes it fail, and a test too.
 
-**Machine**: {machine.processor}, which LLVM calls {machine.llvm_name}, {machine.instruction_set}; {machine.system}; {time.strftime("%d %B %Y", time.gmtime())}.
-Ranvier {rv.__version__}, torch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}). One pinned core and one thread for both. A ratio without the processor's name means nothing.
+**Machine**: {machine.processor} ({machine.llvm_name} to LLVM), {machine.instruction_set};
+{machine.system}; {today}. Ranvier {rv.__version__}, torch {torch.__version__}
+({torch.backends.cpu.get_cpu_capability()}). One pinned core and one thread for both. A ratio
+without the processor's name means nothing.
 
-**A row** is a whole training step in float32: {size.batch} rows drawn in a shuffled order and gathered from {size.rows:,}, forward pass, loss, gradients, update with SGD; {size.units} features
-and {size.units} units, 10 classes and cross-entropy where nothing else is said. Ours runs natively for many epochs; PyTorch's is a loop of eager steps on plain tensors, with the quickest form of its optimizer (fused, foreach), found by
-a trial. The products of the dense layers are part of it, so read a row beside `linear`. Times are medians of {rounds} rounds in which both take turns; ratio is ours by PyTorch's, below 1 is quicker.
-A star means that PyTorch has no such thing and the operations that make it were put together. Trust no difference under 5 %.
+**A row** is a whole training step in float32: {size.batch} rows in a shuffled order, gathered from
+{size.rows:,}, forward pass, loss, gradients, update with SGD; {size.units} features, {size.units}
+units, 10 classes and cross-entropy where nothing else is said. Ranvier runs natively for many
+epochs. PyTorch runs a loop of eager steps on plain tensors, with the form of its optimizer (fused,
+foreach) that a trial finds quickest. The products of the dense layers are in it: read a row beside
+`linear`. Times are medians of {rounds} rounds in which both take turns. The ratio is Ranvier's time
+by PyTorch's, below 1 is quicker; trust no difference under 5 %. A star: PyTorch has no such thing,
+and the operations that make it were put together.
 
 {slower(rows)}
 
@@ -150,8 +169,8 @@ def main() -> None:
     options = _options()
     lacking = missing()
     if lacking:
-        sys.exit(f"No row yet for: {', '.join(lacking)}. Add it to benchmarks/vocabulary_things.py "
-                 "and benchmarks/peers/torch_twins.py.")  # fmt: skip
+        places = "benchmarks/vocabulary_things.py and benchmarks/peers/torch_twins.py"
+        sys.exit(f"No row yet for: {', '.join(lacking)}. Add it to {places}.")
     if hasattr(os, "sched_setaffinity"):
         # The last core: the first one serves the machine's own interrupts more often.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 import ranvier as rv
+from numpy.typing import NDArray
 from ranvier import ops
 from ranvier.foundation.registry import Registry
 from ranvier.layers import ACTIVATIONS, CONSTRAINTS, LAYERS, REGULARIZERS
@@ -150,7 +149,11 @@ MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Conca
 
 
 def layer(name: str, data: Data) -> Run:
-    """A step of a network with the layer in it."""
+    """A step of `Dense(units), layer, Dense(10)`; `Flatten` and `Rescaling` come first.
+
+    Layers of several inputs read two `Dense(units)`; `Embedding(10_000, 64)` reads 16 words a row,
+    and `Flatten, Dense(10)` follow.
+    """
     size, optimizer = data.size, rv.SGD(RATE)
     x, last = "numbers", rv.Dense(CLASSES)
     model: rv.Model
@@ -248,8 +251,7 @@ def optimizer(name: str, data: Data) -> Run:
 
 def _lbfgs(x: Array, y: Array, size: Size) -> Run:
     def run(steps: int) -> float:
-        model = perceptron(size)
-        program = model.training_program(
+        program = perceptron(size).training_program(
             x, y, loss="cross_entropy", optimizer=rv.LBFGS(tolerance_gradient=0.0), metrics=[]
         )
         begin = time.perf_counter()
@@ -257,6 +259,12 @@ def _lbfgs(x: Array, y: Array, size: Size) -> Run:
         return time.perf_counter() - begin
 
     return run
+
+
+def first_weights(size: Size) -> list[Array]:
+    """The first weights of `perceptron`, for a run that depends on where it begins."""
+    network = perceptron(size).build((size.units,)).network
+    return [np.array(one) for one in network.parameters.values()]
 
 
 #: Each schedule moves after every step.
@@ -283,9 +291,7 @@ def schedule(name: str, data: Data) -> Run:
 def penalized(name: str, data: Data) -> Run:
     """A step of `Dense(units, kernel_regularizer), Dense(10)`, factors 1e-4."""
     penalty = REGULARIZERS[name](*[1e-4] * (2 if name == "L1L2" else 1))
-    model = rv.Sequential(
-        rv.Dense(data.size.units, kernel_regularizer=penalty), rv.Dense(CLASSES)
-    )
+    model = rv.Sequential(rv.Dense(data.size.units, kernel_regularizer=penalty), rv.Dense(CLASSES))
     y = data["classes"]
     return training(model, data["numbers"], y, "cross_entropy", rv.SGD(RATE), data.size)
 
@@ -326,7 +332,7 @@ SCORED_LOSS: Mapping[str, str] = {
 
 
 def metric(name: str, data: Data) -> Run:
-    """An epoch of `Dense(10)` on 16 features: one step, then loss and metric on 8,192 other rows."""
+    """An epoch of `Dense(10)` on 16 features: one step, then loss and metric on 8,192 rows."""
     size, (y, outputs) = data.size, SCORED[name]
     arguments = {"average": "macro"} if name in ("f1", "precision", "recall") else {}
     model = rv.Sequential(rv.Dense(outputs))

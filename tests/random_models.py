@@ -316,13 +316,14 @@ def faults(seeds: range) -> list[str]:
     )
     found = []
     for case, one, other in zip(cases, native, reference, strict=True):
-        problem = _difference(flatten(one)[0], flatten(other)[0], NEAR[case.dtype])
+        problem = difference(flatten(one)[0], flatten(other)[0], NEAR[case.dtype])
         if problem:
             found.append(f"{problem} in {case.text}")
     return found
 
 
-def _difference(native: list[Any], reference: list[Any], near: float) -> str:
+def difference(native: list[Any], reference: list[Any], near: float) -> str:
+    """What differs between the results of two engines, or nothing."""
     for place, (one, other) in enumerate(zip(native, reference, strict=True)):
         if (one.shape, one.dtype) != (np.shape(other), other.dtype):
             return f"result {place}: {one.dtype}{one.shape} for {other.dtype}{other.shape}"

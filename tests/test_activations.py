@@ -105,7 +105,9 @@ def test_an_activation_is_its_formula(name: str) -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["tanh", "elu", "selu", "silu", "mish", "softsign", "logarithm", "sine"])
+@pytest.mark.parametrize(
+    "name", ["tanh", "elu", "selu", "silu", "mish", "softsign", "logarithm", "sine"]
+)
 def test_no_digits_are_lost_near_0(name: str) -> None:
     expected = [FORMULAS[name](x) for x in TINY]
     np.testing.assert_allclose(ACTIVATIONS[name](TINY), expected, rtol=4e-16)

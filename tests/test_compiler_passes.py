@@ -127,8 +127,8 @@ def step_of(
     if target == "numbers":
         y, targets, names = rng.normal(size=(rows, outputs)), DataSpec((outputs,), "float64"), []
     recipe = Recipe(
-        network, loss, optimizer, tuple(metric(n) for n in names),
-        DataSpec((features,), dtype), targets, False,
+        network, (loss,), optimizer, (tuple(metric(n) for n in names),),
+        (DataSpec((features,), dtype),), (targets,), False,
     )  # fmt: skip
     step = step_graph(recipe)
     planned = compile_plan(

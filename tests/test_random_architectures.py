@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import ranvier as rv
-from random_models import draw, faults
+from random_models import difference, draw, faults
 from ranvier.networks.network import Network
 
 CASES, PER_PROGRAM = 2_000, 50
@@ -95,3 +95,12 @@ def test_a_model_moves_its_weights() -> None:
     moved = [name for name, both in new.items() if np.abs(both[0] - before[name]).max() > 1e-6]
     assert moved
     assert all(np.isfinite(slope).all() for slope in slopes.values())
+
+
+def test_what_differs_is_found() -> None:
+    one = [np.ones(3), np.zeros(2, "float32")]
+    assert difference(one, one, 1e-9) == ""
+    assert "result 0 differs by 1.00e-03" in difference([np.full(3, 1.001)], one[:1], 1e-6)
+    assert "float64" in difference([np.zeros(2)], one[1:], 1e-6)
+    assert "not finite" in difference(one[:1], [np.array([1.0, 1.0, np.nan])], 1e-6)
+    assert "differs by nan" in difference([np.array([1.0, 1.0, np.nan])], one[:1], 1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from ranvier.testing import (
     check_optimizer,
 )
 from ranvier.testing.contracts import check_engines, difference
+from ranvier.testing.training import check_predictions
 
 COUNTER = itertools.count()
 
@@ -236,6 +237,31 @@ class StatisticsOfRows(Worst):
         return rows, ops.sum(rows * 0.0 + 1.0)
 
 
+class StartsAnywhere(Scale):
+    def declare(self, input_shape: tuple[int, ...]) -> dict[str, rv.Parameter]:
+        def draw(shape: Any, fan_in: int, fan_out: int, generator: Any) -> Any:
+            return np.full(shape, float(next(COUNTER)))
+
+        return {"factor": rv.Parameter(input_shape[-1:], draw)}
+
+
+class NeverFrozen(Scale):
+    def frozen(self, name: str) -> bool:
+        return False
+
+
+class RefusesAll(Worst):
+    def of_rows(self, outputs: Any, targets: Any) -> Any:
+        raise errors.ShapeError("no", happened="no", needed="no", fix="no")
+
+
+class MovesFewWeights(Descent):
+    """Those with four numbers only."""
+
+    def update(self, w: Any, g: Any, state: Any, step: Any, rate: Any) -> Any:
+        return w - ops.cast(rate, w.dtype) * g if w.shape == (4,) else w * 1.0, {}
+
+
 NUMBERS = (
     np.random.default_rng(0).normal(size=(5, 3)),
     np.random.default_rng(1).normal(size=(5, 3)),
@@ -250,6 +276,9 @@ BROKEN: tuple[tuple[Callable[[], Any], type[errors.RanvierError], tuple[str, ...
     (lambda: check_layer(AnotherDtype()), ContractError, ("its prediction", "float64")),
     (lambda: check_layer(WrongSlope()), ContractError,
      ("WrongSlope()", "gradient with respect to x", "with_gradient")),
+    (lambda: check_layer(StartsAnywhere()), ContractError, ("same seed", "factor")),
+    (lambda: check_layer(NeverFrozen()), ContractError, ("a frozen layer changes", "factor")),
+    (lambda: check_layer(Scale("all")), errors.ArgumentError, ("Parameter", "'all'", "ones")),
     (lambda: check_layer(OnlyPictures()), ContractError, ("no input shape", "(N, a, b, c, d)")),
     (lambda: check_layer(OnlyPictures(), (3,)), errors.ShapeError, ("(N, a, b, c, d)",)),
     (lambda: check_layer(rv.Dense), errors.ArgumentError, ("check_layer", "brackets")),
@@ -264,10 +293,12 @@ BROKEN: tuple[tuple[Callable[[], Any], type[errors.RanvierError], tuple[str, ...
     (lambda: check_optimizer(LosesState()), ContractError, ("['mean']", "states")),
     (lambda: check_optimizer(ChangesDtype()), ContractError, ("float32", "ops.cast")),
     (lambda: check_optimizer(CountsItsCalls()), ContractError, ("CountsItsCalls",)),
+    (lambda: check_optimizer(MovesFewWeights()), ContractError, ("changes nothing at all",)),
     (lambda: check_optimizer("adam"), errors.ArgumentError, ("check_optimizer", "'adam'")),
     (lambda: check_metric(OfTheBatch(), *NUMBERS), ContractError, ("do not add up",)),
     (lambda: check_metric(ForgetsWeights(), *NUMBERS), ContractError, ("weight 2",)),
     (lambda: check_metric(StatisticsOfRows(), *NUMBERS), ContractError, ("a statistic",)),
+    (lambda: check_metric(RefusesAll()), ContractError, ("no outputs and targets", "give them")),
     (lambda: check_metric(Worst(), NUMBERS[0]), errors.ArgumentError, ("targets given: False",)),
     (lambda: check_activation(double), ContractError, ("activation double", "slope")),
     (lambda: check_activation(lambda x: ops.sum(x, axis=0)), ContractError, ("shape",)),
@@ -321,6 +352,68 @@ def test_engines_that_differ_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(ContractError, match="native engine"):
         check_engines("a thing", lambda x: x * 2.0, [np.ones(3)])
+
+
+class Forgetful:
+    """Answers differently from its seventh call on."""
+
+    def __init__(self) -> None:
+        self.calls = itertools.count()
+
+    def predict(self, x: Any) -> Any:
+        return x + (next(self.calls) >= 6)
+
+
+def test_threads_that_differ_are_found() -> None:
+    with pytest.raises(ContractError, match="several threads"):
+        check_predictions("a thing", Forgetful(), np.ones((5, 2)))
+
+
+@pytest.mark.parametrize(
+    ("room", "check", "message"),
+    [
+        ("training", lambda: check_layer(Scale()), "native training"),
+        ("optimizers", lambda: check_optimizer(Descent()), "native training"),
+        ("metrics", lambda: check_metric(Worst(), *NUMBERS), "add"),
+    ],
+)
+def test_trainings_that_differ_are_found(
+    room: str, check: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"ranvier.testing.{room}.difference", lambda *arguments: "everything")
+    with pytest.raises(ContractError, match=message):
+        check()
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"), [("reference", "native training"), ("native", "weight 2")]
+)
+def test_losses_that_train_differently_are_found(
+    engine: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def program(*arguments: Any) -> Any:
+        *_, weights, used = arguments
+        wrong = used == engine and (engine == "reference" or weights is None)
+        return SimpleNamespace(parameters={}), [2.0 if wrong else 1.0]
+
+    monkeypatch.setattr("ranvier.testing.losses._program", program)
+    with pytest.raises(ContractError, match=message):
+        check_loss(Cubed(), *NUMBERS)
+
+
+def test_a_loss_that_says_nothing_reads_numbers() -> None:
+    with pytest.raises(errors.DTypeError, match="cannot read the targets") as caught:
+        Cubed().check((3,), (), "classes", 3)
+    assert "floats" in caught.value.fix
+
+    class OfClasses(rv.Loss):
+        reads = "classes"
+
+        def __call__(self, outputs: Any, targets: Any) -> Any:
+            return -ops.sum(ops.one_hot(targets, 3, outputs.dtype) * outputs, axis=1)
+
+    OfClasses().check((3,), (), "classes", 3)
+    check_loss(OfClasses(), NUMBERS[0], np.array([0, 1, 2, 1, 0], "int32"))
 
 
 # --- functions as activations

@@ -29,12 +29,14 @@ class Twin:
         form: what is called, with what the kind of thing reads.
         own: whether PyTorch has it as it is; else it is put together from operations.
         shapes: of the parameters of a layer, for `units` units.
+        ones: how many of the parameters begin as ones.
     """
 
     written: str
     form: Callable[..., Any]
     own: bool = True
     shapes: Callable[[int], list[tuple[int, ...]]] = lambda units: []
+    ones: int = 0
 
 
 def made(written: str, form: Callable[..., Any]) -> Twin:
@@ -59,7 +61,7 @@ class BatchNorm:
 LAYERS: Mapping[str, Twin] = {
     "Activation": Twin("F.relu", F.relu),
     "AlphaDropout": Twin("F.alpha_dropout", lambda x: F.alpha_dropout(x, 0.2, True)),
-    "BatchNorm": Twin("F.batch_norm", BatchNorm(), shapes=_vectors(2)),
+    "BatchNorm": Twin("F.batch_norm", BatchNorm(), shapes=_vectors(2), ones=1),
     "Dense": Twin("addmm", lambda x, w, b: torch.addmm(b, x, w), shapes=lambda u: [(u, u), (u,)]),
     "Dropout": Twin("F.dropout", lambda x: F.dropout(x, 0.2, True)),
     "Embedding": Twin("F.embedding", F.embedding),
@@ -67,13 +69,18 @@ LAYERS: Mapping[str, Twin] = {
     "GaussianNoise": made("x + 0.1 randn_like(x)", lambda x: x + 0.1 * torch.randn_like(x)),
     "Lambda": made("x sigmoid(x)", lambda x: x * torch.sigmoid(x)),
     "LayerNorm": Twin(
-        "F.layer_norm", lambda x, w, b: F.layer_norm(x, w.shape, w, b), shapes=_vectors(2)
+        "F.layer_norm",
+        lambda x, w, b: F.layer_norm(x, w.shape, w, b),
+        shapes=_vectors(2),
+        ones=1,
     ),
     "LeakyReLU": Twin("F.leaky_relu", F.leaky_relu),
     "PReLU": Twin("F.prelu", F.prelu, shapes=_vectors(1)),
     "Reshape": Twin("reshape, flatten", lambda x: x.reshape(len(x), 16, -1).flatten(1)),
     "Rescaling": made("x / 255", lambda x: x / 255),
-    "RMSNorm": Twin("F.rms_norm", lambda x, w: F.rms_norm(x, w.shape, w), shapes=_vectors(1)),
+    "RMSNorm": Twin(
+        "F.rms_norm", lambda x, w: F.rms_norm(x, w.shape, w), shapes=_vectors(1), ones=1
+    ),
     "Add": Twin("add", torch.add),
     "Subtract": Twin("sub", torch.sub),
     "Multiply": Twin("mul", torch.mul),

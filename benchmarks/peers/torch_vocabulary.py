@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,7 @@ from vocabulary_things import (
     WORDS,
     Data,
     Run,
+    first_weights,
     points,
 )
 
@@ -59,9 +61,9 @@ def tensor(data: Data, name: str) -> Tensor:
 
 
 def weights(*shapes: tuple[int, ...]) -> list[Tensor]:
-    """Parameters: matrices random, vectors ones."""
+    """Parameters: matrices random, vectors 0."""
     found = [
-        torch.randn(shape) / shape[0] ** 0.5 if len(shape) > 1 else torch.ones(shape)
+        torch.randn(shape) / shape[0] ** 0.5 if len(shape) > 1 else torch.zeros(shape)
         for shape in shapes
     ]
     return [one.requires_grad_() for one in found]
@@ -127,9 +129,7 @@ def with_sgd(
 ) -> Run:  # fmt: skip
     """Training with SGD in its quicker form."""
     forms = twins.OPTIMIZERS["sgd"][2]
-    runs = [
-        (name, training(data, x, y, parameters, loss, form, after)) for name, form in forms
-    ]
+    runs = [(name, training(data, x, y, parameters, loss, form, after)) for name, form in forms]
     return quickest(data.size.steps, runs)[1]
 
 
@@ -145,10 +145,12 @@ def layer(name: str, data: Data) -> Theirs:
         return _embedding(data)
     if name in MERGES:
         return _merge(name, data)
-    wide = twin.shapes(units)
     w1, b1, w2, b2, *own = parameters = weights(
-        (units, units), (units,), (units, CLASSES), (CLASSES,), *wide
+        (units, units), (units,), (units, CLASSES), (CLASSES,), *twin.shapes(units)
     )
+    with torch.no_grad():
+        for parameter in own[: twin.ones]:
+            parameter.fill_(1.0)
 
     def between(x: Tensor) -> Tensor:
         return torch.addmm(b2, twin.form(torch.addmm(b1, x, w1), *own), w2)
@@ -170,11 +172,16 @@ def _embedding(data: Data) -> Theirs:
                     sparse: bool = sparse) -> Tensor:  # fmt: skip
             return torch.addmm(b, F.embedding(x, table, sparse=sparse).flatten(1), w)
 
-        form = (lambda p: [torch.optim.SGD(p, lr=RATE)]) if sparse else twins.OPTIMIZERS["sgd"][2][0][1]
+        # Sparse gradients go with neither the fused nor the foreach form.
+        form = partial(_sgd, fused=not sparse)
         run = training(data, "words", "classes", parameters, classify(network), form)
         runs.append((f"F.embedding(sparse={sparse})", run))
     written, run = quickest(data.size.steps, runs)
     return Theirs(written, True, run)
+
+
+def _sgd(parameters: list[Tensor], fused: bool) -> list[torch.optim.Optimizer]:
+    return [torch.optim.SGD(parameters, lr=RATE, fused=fused)]
 
 
 def _merge(name: str, data: Data) -> Theirs:
@@ -246,9 +253,7 @@ def optimizer(name: str, data: Data) -> Theirs:
     runs = []
     for form_name, form in forms:
         parameters, error = perceptron(data.size.units)
-        runs.append(
-            (form_name, training(data, "numbers", "classes", parameters, error, form))
-        )
+        runs.append((form_name, training(data, "numbers", "classes", parameters, error, form)))
     form_name, run = quickest(data.size.steps, runs)
     return Theirs(f"{written}, {form_name}", own, run)
 
@@ -258,6 +263,9 @@ def _lbfgs(data: Data) -> Run:
 
     def run(steps: int) -> float:
         parameters, error = perceptron(data.size.units)
+        with torch.no_grad():
+            for parameter, first in zip(parameters, first_weights(data.size), strict=True):
+                parameter.copy_(torch.from_numpy(first))
         driver = torch.optim.LBFGS(
             parameters, max_iter=steps, history_size=10, tolerance_grad=0.0,
             tolerance_change=0.0, max_eval=25 * steps, line_search_fn="strong_wolfe",
@@ -326,7 +334,7 @@ def constraint(name: str, data: Data) -> Theirs:
 
 
 def metric(name: str, data: Data) -> Theirs:
-    """An epoch of `Dense(10)` on 16 features: one step, then loss and metric on 8,192 other rows."""
+    """An epoch of `Dense(10)` on 16 features: one step, then loss and metric on 8,192 rows."""
     twin, (target, outputs) = twins.METRICS[name], SCORED[name]
     x, y = tensor(data, "scored"), tensor(data, target)
     error = twins.LOSSES[SCORED_LOSS[target]].form

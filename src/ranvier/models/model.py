@@ -96,6 +96,7 @@ class Model(BaseModel):
         seed: int = 0,
         verbose: bool | str = "auto",
         engine: str = "native",
+        threads: int | None = None,
         time_limit: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> History:
@@ -130,6 +131,8 @@ class Model(BaseModel):
             seed: of the first weights, the order of rows, dropout, and the validation rows.
             verbose: True, False, or ``"auto"``: progress in a terminal only.
             engine: ``"native"`` or ``"reference"``.
+            threads: how many at most work on a step; left out: what ``RANVIER_THREADS`` says, else
+                all processors. Short steps have one; the bits are the same for any number.
             time_limit: seconds after which training stops cleanly.
             on_progress: called now and then with a Progress.
 
@@ -145,7 +148,7 @@ class Model(BaseModel):
         request = FitRequest(
             x, y, loss, optimizer, batch_size, validation, callbacks, metrics,
             sample_weight, class_weight, shuffle, seed, engine,
-            UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights,
+            UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights, threads,
         )  # fmt: skip
         program, plan = self._program(request)
         if line is not None:
@@ -177,6 +180,7 @@ class Model(BaseModel):
         shuffle: bool = True,
         seed: int = 0,
         engine: str = "native",
+        threads: int | None = None,
     ) -> TrainingProgram:
         """The program that `fit` would run, to look at or to run oneself; arguments as `fit`.
 
@@ -186,7 +190,7 @@ class Model(BaseModel):
         request = FitRequest(
             x, y, loss, optimizer, batch_size, validation, callbacks, metrics,
             sample_weight, class_weight, shuffle, seed, engine,
-            UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights,
+            UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights, threads,
         )  # fmt: skip
         return self._program(request)[0]
 
@@ -212,6 +216,7 @@ class Model(BaseModel):
         shuffle: bool = True,
         seed: int = 0,
         engine: str = "native",
+        threads: int | None = None,
         time_limit: float | None = None,
     ) -> str:
         """The loop that `fit` would run, as text; arguments as `fit`. Nothing is trained.
@@ -230,7 +235,7 @@ class Model(BaseModel):
         request = FitRequest(
             x, y, loss, optimizer, batch_size, validation, callbacks, metrics,
             sample_weight, class_weight, shuffle, seed, engine,
-            UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights,
+            UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights, threads,
         )  # fmt: skip
         # A copy: an unbuilt model stays unbuilt, and the next fit may bring other rows.
         network = copy.deepcopy(self.network)

@@ -40,6 +40,7 @@ class FitRequest:
     engine: str
     rules: UpdateRules
     loss_weights: LossWeights = None
+    threads: int | None = None
 
 
 def understood(
@@ -114,6 +115,7 @@ def training_program(request: FitRequest, plan: FitPlan, network: Network) -> Tr
         seed=request.seed,
         monitor=plan.monitor,
         engine=request.engine,
+        threads=request.threads,
         callbacks=plan.listeners,
         loss_weights=plan.loss_weights,
         rules=request.rules,

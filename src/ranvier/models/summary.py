@@ -76,7 +76,7 @@ def summary_text(network: Network, memory: Planned | None, program: str = "") ->
 
 def _columns(
     rows: Sequence[LayerRow], is_stack: bool
-) -> tuple[tuple[str, ...], list[tuple[str, ...]], tuple[int, ...]]:
+) -> tuple[Sequence[str], Sequence[Sequence[str]], Sequence[int]]:
     """Headings, lines and right-aligned columns; in a stack it is clear who reads whom."""
     lines = [
         (

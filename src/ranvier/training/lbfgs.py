@@ -169,6 +169,7 @@ class LBFGSEngine:
 
     Attributes:
         notes: why it came to an end by itself, if it did.
+        evaluations: of loss and gradient so far.
     """
 
     def __init__(
@@ -188,6 +189,7 @@ class LBFGSEngine:
         self._keeps = False
         self._point: Point | None = None
         self._tried: Point | None = None
+        self.evaluations = 0
         self.notes: tuple[str, ...] = ()
 
     # --- what every engine does
@@ -319,6 +321,7 @@ class LBFGSEngine:
 
     def _evaluate(self, flat: Vector) -> Point:
         """Loss, gradient and the numbers of the history somewhere, in one native call."""
+        self.evaluations += 1
         self._put(flat)
         self.inner.load(self._kept)
         c = self.inner.control

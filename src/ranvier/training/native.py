@@ -80,7 +80,9 @@ class NativeEngine:
         self.control = Control(self.layout.sums, len(step.numbers))
         programs = {"step": self.step, "evaluate": self.validation, "finish": self.finish}
         self.code = compile_written(
-            target, tuple(programs.values()), (self.layout, team),
+            target,
+            tuple(programs.values()),
+            (self.layout, team),
             lambda: self._text(target, programs, team),
         )
         self._enter(team)
@@ -106,7 +108,9 @@ class NativeEngine:
         driver = TrainingDriver(writer.declarations, target, self.layout)
         writer.function("train", driver.emit())
         if team is not None:
-            together = [(n, p.guard is not None) for n, p in programs.items() if p and n != "finish"]
+            together = [
+                (n, p.guard is not None) for n, p in programs.items() if p and n != "finish"
+            ]
             add_team(team, together, writer.function, writer.declarations, target)
         return writer.text()
 

@@ -73,6 +73,8 @@ class TrainingProgram:
         loss_weights: of the losses of several outputs; left out: 1 each.
         rules: what is done to gradients and weights beside the optimizer's update.
 
+        threads: how many at most work on a step; None: what the settings say, else all there are.
+
     Raises:
         ArgumentError: an engine or batch size that does not exist, or layers without an optimizer.
         UnknownNameError: a group of the optimizer for layers that do not exist.
@@ -97,6 +99,7 @@ class TrainingProgram:
         callbacks: Sequence[Callback] = (),
         loss_weights: Sequence[float] = (),
         rules: UpdateRules | None = None,
+        threads: int | None = None,
     ) -> None:
         xs, ys = several(x), several(y)
         rows = len(xs[0])
@@ -123,7 +126,7 @@ class TrainingProgram:
         self._sources = (train, held)
         self._engine: Engine = kind(
             self._step, checked, capacity, (train, held),
-            [*network.parameters, *self._step.averages.values()],
+            [*network.parameters, *self._step.averages.values()], threads,
         )  # fmt: skip
         if isinstance(optimizer, LBFGS):
             self._engine = LBFGSEngine(

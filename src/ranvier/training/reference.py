@@ -21,7 +21,7 @@ from ranvier.training.graphs import StepGraph
 class ReferenceEngine:
     """The same loops in NumPy, by the meaning of every operation.
 
-    Args: as of the native engine.
+    Args: as of the native engine; threads are NumPy's own affair.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class ReferenceEngine:
         capacity: tuple[int, int],
         sources: tuple[Sequence[Array], Sequence[Array]],
         parameters: Sequence[str],
+        threads: int | None = None,
     ) -> None:
         self.step, self.validation = step, validation
         self.capacity, self.sources = capacity, sources

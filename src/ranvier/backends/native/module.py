@@ -56,9 +56,7 @@ class ModuleWriter:
         With a team it is ``@name_part``, which each worker calls with its own number and how many
         they are.
         """
-        body = Body(
-            name, planned, self.declarations, self._group_function, self._product_cut, team
-        )
+        body = Body(name, planned, self.declarations, self._group_function, self._product_cut, team)
         self.function(body.symbol, body.emit())
 
     def _product_cut(self, group: Group, planned: Planned) -> Cut | None:

@@ -25,9 +25,7 @@ from ranvier.ops.value import law_broken
 PARTIALS = 4
 
 
-def emit_rows(
-    f: Emitter, group: Group, arguments: Arguments, span: Span | None = None
-) -> None:
+def emit_rows(f: Emitter, group: Group, arguments: Arguments, span: Span | None = None) -> None:
     """A rows group: loops over all axes but the last, then stage after stage along the last.
 
     Args:
@@ -56,9 +54,7 @@ def lanes_of(group: Group) -> int:
 
 
 class _Rows:
-    def __init__(
-        self, f: Emitter, group: Group, arguments: Arguments, span: Span | None
-    ) -> None:
+    def __init__(self, f: Emitter, group: Group, arguments: Arguments, span: Span | None) -> None:
         self.f = f
         self.span = span
         self.group = group
@@ -284,9 +280,7 @@ def store_some(f: Emitter, type_: Type, text: str, address: str, count: Operand)
             f.when(f.icmp("slt", lane, count), one)
 
 
-def emit_columns(
-    f: Emitter, group: Group, arguments: Arguments, span: Span | None = None
-) -> None:
+def emit_columns(f: Emitter, group: Group, arguments: Arguments, span: Span | None = None) -> None:
     """A columns group: for each vector of columns, a reduction over an inner axis.
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.expressions import Evaluator, Number
@@ -21,7 +22,7 @@ from ranvier.compiler.groups import LANES, Group
 from ranvier.compiler.groups import Operand as Side
 from ranvier.compiler.index import Axis, Index
 from ranvier.foundation.dtypes import itemsize
-from ranvier.foundation.shapes import Extent
+from ranvier.foundation.shapes import Extent, known
 
 #: Rows of the tallest tile: 14 x 2 sums, two vectors of the right side, one number of the left.
 TALLEST_TILE = 14
@@ -193,7 +194,7 @@ class ProductNest:
         loop(whole)
         if whole == self.columns:
             return
-        narrow = lambda: body(whole, -(-left // LANES))  # noqa: E731
+        narrow = partial(body, whole, -(-left // LANES))
         if span is None:
             narrow()
         else:
@@ -302,8 +303,8 @@ class ProductNest:
 
     def _right_corner(self, side: Side, column: Operand) -> str:
         """Where a panel of the right operand starts."""
-        rows = side.buffer.shape[0]
-        if side.buffer.panel and side.depth != 1 and isinstance(rows, int):
+        if side.buffer.panel and side.depth != 1:
+            rows = known(side.buffer.shape[0])
             offset = self.f.mul(rows, column)
             return self.f.at(self.arguments.pointers[side.buffer], offset, self.dtype)
         return self._corner(side, column)

@@ -123,9 +123,7 @@ def touched(group: Group, cut: Cut | None, capacity: Mapping[str, int]) -> Touch
     sizes = dict(capacity)
 
     def places(buffers: set[Buffer]) -> tuple[tuple[int, int, Buffer], ...]:
-        return tuple(
-            (b.offset, b.offset + b.bytes(sizes), b) for b in buffers if b.role != "data"
-        )
+        return tuple((b.offset, b.offset + b.bytes(sizes), b) for b in buffers if b.role != "data")
 
     written = set(group.writes()) | ({group.scratch} if group.scratch is not None else set())
     return Touched(group, cut, places(set(group.reads())), places(written))
@@ -153,7 +151,9 @@ def _own_rows(before: Touched, after: Touched, first: Buffer, second: Buffer) ->
     kinds = before.group.kind == after.group.kind == "rows"
     if not same or not kinds or not _same_place(first, second):
         return False
-    return all(_row_by_row(one.group, buffer) for one in (before, after) for buffer in (first, second))
+    return all(
+        _row_by_row(one.group, buffer) for one in (before, after) for buffer in (first, second)
+    )
 
 
 def _same_place(first: Buffer, second: Buffer) -> bool:

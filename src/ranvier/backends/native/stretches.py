@@ -25,8 +25,7 @@ def in_stretches(
         span: the places that are to be visited, of an axis without borders; None: all.
     """
     if span is not None:
-        whole = lambda position, _: body(position, None)  # noqa: E731
-        f.loop(span.last, whole, step=step, start=span.first)
+        f.loop(span.last, lambda position, _: body(position, None), step=step, start=span.first)
         return
     if axis not in borders or not isinstance(count, int):
         f.loop(count, lambda position, _: body(position, None), step=step)

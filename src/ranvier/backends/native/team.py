@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ranvier.backends.native.emitter import Emitter, Type
 from ranvier.backends.native.modes import emit_flush, emit_restore
@@ -170,7 +171,7 @@ def emit_follow(
             f"call {result} @{name}_part(ptr %arena, ptr {data}, ptr {rows}, i64 {count}, "
             f"i64 %worker, i64 {workers})"
         )
-        f.when(f.icmp("eq", job, PROGRAMS.index(name) + 1), lambda call=call: f.do(call))
+        f.when(f.icmp("eq", job, PROGRAMS.index(name) + 1), partial(f.do, call))
     f.do("br label %next")
     f.label("home")
     emit_restore(f, target, mode)

@@ -51,7 +51,7 @@ def quarter_turns(f: Emitter, type_: Type, x: str) -> tuple[str, str]:
     """``x = n pi/2 + rest`` with a whole n and a rest from about -pi/4 to pi/4.
 
     The first product is subtracted without an error: both are multiples of 2^-52, and so is the
-    small difference. The parts behind it correct it to 160 bits of pi/2.
+    small difference. The parts behind it correct it to 160 bits of pi/2, or 107 for float32.
 
     Returns:
         n in the low bits of integers as wide as ``type_``, and the rest in ``type_``.
@@ -63,17 +63,16 @@ def quarter_turns(f: Emitter, type_: Type, x: str) -> tuple[str, str]:
     total = f.fma(wide, x, constant(wide, 2.0 / math.pi), magic)
     whole = f.binary("fsub", wide, total, magic)
     rest = x
-    for part in HALF_PI:
+    for part in HALF_PI[: 2 if type_.dtype == "float32" else 3]:
         rest = f.fma(wide, whole, constant(wide, -part), rest)
-    # Arguments beyond FARTHEST may leave anything, others at most 1; a NaN stays.
-    rest = at_most(f, wide, rest, 1.0)
-    low = constant(wide, -1.0)
-    rest = f.select(wide, f.compare("olt", wide, rest, low), low, rest)
     turns = f.convert("bitcast", wide, long, total)
     if type_.dtype == "float32":
         turns = f.convert("trunc", long, type_.with_dtype("int32"), turns)
         rest = f.convert("fptrunc", wide, type_, rest)
-    return turns, rest
+    # Arguments beyond FARTHEST may leave anything, others at most 1; a NaN stays.
+    rest = at_most(f, type_, rest, 1.0)
+    low = constant(type_, -1.0)
+    return turns, f.select(type_, f.compare("olt", type_, rest, low), low, rest)
 
 
 def of_turned(f: Emitter, type_: Type, turns: str, rest: str) -> str:
