@@ -90,7 +90,8 @@ def friedman_rows(rows: int, noise: float, random: np.random.Generator) -> tuple
 def friedman() -> None:
     """Friedman's first function without noise and with noise of deviation 1, 2,000 unseen rows.
 
-    Inputs and targets are brought to mean 0 and deviation 1 by what the training rows say.
+    What is asked for is the function; what noisy rows leave of it is shown too. Inputs and targets
+    are brought to mean 0 and deviation 1 by what the training rows say.
     """
     _friedman(2000, 0.0, (64, 64), 200, 5e-3, 0.0)
     _friedman(2000, 1.0, (16, 16), 60, 1e-2, 0.1)
@@ -114,10 +115,10 @@ def _friedman(
         clean.append(r2(model, inputs, (test_y - mean) / deviation))
         ceiling.append(1 - float(((noisy - test_y) ** 2).mean() / noisy.var()))
     units = "-".join(map(str, (10, *hidden, 1)))
-    _say(f"Friedman 1, {rows:,} rows, noise {noise:g}, {units}: R2", found, 0.95)
+    _say(f"Friedman 1, {rows:,} rows, noise {noise:g}, {units}: R2", clean, 0.95)
     if noise:
-        print(f"  the function itself would have {statistics.mean(ceiling):.4f}")
-        _say("  against the function without noise: R2", clean, None)
+        _say("  against unseen rows with noise: R2", found, None)
+        print(f"  of which the function itself would have {statistics.mean(ceiling):.4f}")
 
 
 def folds(y: Array, count: int, seed: int) -> list[Array]:

@@ -21,6 +21,7 @@ import torch
 
 from machine import describe
 from peers import torch_vocabulary as peer
+from run import environment
 from vocabulary_things import KINDS, Data, Size, registered, without_row
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "vocabulary.md"
@@ -164,6 +165,15 @@ and the operations that make it were put together.
 {tables(rows)}"""
 
 
+def _one_core() -> None:
+    """Start again on one core, with every pool of threads of size one: NumPy's too."""
+    if hasattr(os, "sched_setaffinity"):
+        # The last core: the first one serves the machine's own interrupts more often.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    if any(os.environ.get(name) != value for name, value in environment(1).items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], environment(1))
+
+
 def main() -> None:
     """Measure what is asked for, print the tables, and write the page."""
     options = _options()
@@ -171,9 +181,7 @@ def main() -> None:
     if lacking:
         places = "benchmarks/vocabulary_things.py and benchmarks/peers/torch_twins.py"
         sys.exit(f"No row yet for: {', '.join(lacking)}. Add it to {places}.")
-    if hasattr(os, "sched_setaffinity"):
-        # The last core: the first one serves the machine's own interrupts more often.
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    _one_core()
     torch.set_num_threads(1)
     data = Data(Size(options.batch, options.units))
     rows, begin = [], time.perf_counter()

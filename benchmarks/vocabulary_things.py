@@ -86,8 +86,8 @@ class Data:
             picture=numbers.reshape(rows, self.size.side, self.size.side),
             bytes=random.integers(0, 256, (rows, units)).astype(np.uint8),
             words=random.integers(0, WORDS, (rows, TOKENS)),
-            classes=random.integers(0, CLASSES, rows),
-            many_classes=random.integers(0, units, rows),
+            classes=random.permutation(np.arange(rows) % CLASSES),
+            many_classes=random.permutation(np.arange(rows) % units),
             targets=random.normal(size=(rows, units)).astype(np.float32),
             counts=random.poisson(2.0, (rows, units)).astype(np.float32),
             labels=yes,
@@ -97,9 +97,9 @@ class Data:
         scored = self.size.scored
         self.arrays.update(
             scored=random.normal(size=(scored, FEATURES)).astype(np.float32),
-            scored_classes=random.integers(0, CLASSES, scored).astype(np.int32),
+            scored_classes=(np.arange(scored) % CLASSES).astype(np.int32),
             scored_targets=random.normal(size=(scored, CLASSES)).astype(np.float32),
-            scored_labels=random.integers(0, 2, scored).astype(np.int32),
+            scored_labels=(np.arange(scored) % 2).astype(np.int32),
         )
 
     def __getitem__(self, name: str) -> Array:

@@ -609,7 +609,7 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] 
          Parameter((3,), lambda *a: np.zeros(2)), (3, 3), np.random.default_rng(0), "float32"
      ), ("(2,)", "(3,)")),
     ("registered twice", errors.ArgumentError,
-     lambda: LAYERS.register("Dense")(Dense), ("Dense",)),
+     lambda: LAYERS.register("Dense")(Flatten), ("Dense",)),
 )  # fmt: skip
 
 

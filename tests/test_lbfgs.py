@@ -13,7 +13,8 @@ from ranvier.foundation.errors import ArgumentError, TrainingError
 from ranvier.layers import Dense
 from ranvier.networks.network import Network
 from ranvier.optimizers import LBFGS, SGD, ParameterGroups
-from ranvier.training.lbfgs import Memory, Point, search
+from ranvier.training.lbfgs import Memory
+from ranvier.training.line_search import Point, search
 from ranvier.training.program import TrainingProgram
 from ranvier.training.records import Monitor
 from ranvier.training.rules import UpdateRules

@@ -213,7 +213,7 @@ OPTIMIZERS: Mapping[str, tuple[str, bool, list[tuple[str, Optimizers]]]] = {
     "adamax": ("optim.Adamax", True, _forms(torch.optim.Adamax, "foreach", lr=RATE)),
     "adamw": ("optim.AdamW", True, _forms(torch.optim.AdamW, *_BOTH, lr=RATE)),
     "lion": ("foreach operations", False, [("foreach", lambda p: [Lion(p, lr=RATE)])]),
-    "muon": ("optim.Muon", True, [("its only form", _muon)]),
+    "muon": ("optim.Muon", True, [("iterates in bfloat16", _muon)]),
     "nadam": ("optim.NAdam", True, _forms(torch.optim.NAdam, "foreach", lr=RATE)),
     "rmsprop": ("optim.RMSprop", True, _forms(torch.optim.RMSprop, "foreach", lr=RATE)),
     "sgd": ("optim.SGD", True, _forms(torch.optim.SGD, *_BOTH, lr=RATE)),

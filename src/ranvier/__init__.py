@@ -106,6 +106,8 @@ _NAMES: dict[str, str] = {
     "Metric": "ranvier.metrics",
     "MeanMetric": "ranvier.metrics",
     "metrics": "ranvier.metrics:",
+    # explanations
+    "explain": "ranvier.explain:",
     # models
     "Sequential": "ranvier.models",
     "Model": "ranvier.models",
@@ -128,6 +130,8 @@ _NAMES: dict[str, str] = {
     "Perceptron": "ranvier.models.classic",
     "Adaline": "ranvier.models.classic",
     "Hopfield": "ranvier.models.classic",
+    # networks for scikit-learn's users (the extra "sklearn")
+    "estimators": "ranvier.estimators:",
     # contracts for things of one's own
     "testing": "ranvier.testing:",
 }

@@ -53,6 +53,9 @@ FIRST_SUM = len(WORDS)
 
 #: What ``status`` says after a call.
 FINISHED, STOPPED, STEP_LIMIT, NO_PATIENCE, NOT_FINITE, CONVERGED = range(6)
+#: What ``stop`` asks for: an end after the present step; a pause, for which a driver of several
+#: evaluations may finish what it began.
+STOP, PAUSE = 1, 2
 
 
 def word(name: str) -> int:

@@ -140,7 +140,9 @@ class Filling:
                 needed="at least one number in each column",
                 fix="leave the column out",
             )
-        return cls(np.nanmean(x, axis=0, dtype=np.float64), np.flatnonzero(missing.any(axis=0)))
+        return cls(
+            np.asarray(np.nanmean(x, axis=0, dtype=np.float64)), np.flatnonzero(missing.any(axis=0))
+        )
 
     def filled(self, x: NDArray[Any]) -> NDArray[Any]:
         """Numbers everywhere. **Shapes**: ``x: (N, F) -> (N, F + marked)``"""

@@ -24,16 +24,21 @@ def _narwhals() -> ModuleType:
     return narwhals
 
 
-def category_columns(x: object) -> Columns | None:
+def category_columns(x: object, always: bool = False) -> Columns | None:
     """The columns of a data frame of which some are no numbers; None for everything else.
 
     Columns of numbers and booleans come as float64, all others (categories, texts, enumerations)
     as objects.
 
+    Args:
+        x: what a user gives.
+        always: whether a frame of numbers only is read too.
+
     Raises:
         MissingExtraError: for such a frame where narwhals is not installed.
     """
-    if not hasattr(x, "columns") or not hasattr(x, "dtypes") or _all_numbers(x):
+    frame_like = hasattr(x, "columns") and hasattr(x, "dtypes")
+    if not frame_like or (_all_numbers(x) and not always):
         return None
     narwhals = _narwhals()
     frame = narwhals.from_native(x, eager_only=True, pass_through=True)
@@ -44,7 +49,7 @@ def category_columns(x: object) -> Columns | None:
         column = frame[name]
         numeric = column.dtype.is_numeric() or column.dtype == narwhals.Boolean
         found[str(name)] = _numbers(column.to_list()) if numeric else _objects(column.to_list())
-    return found if any(one.dtype == object for one in found.values()) else None
+    return found if always or any(one.dtype == object for one in found.values()) else None
 
 
 def _all_numbers(x: Any) -> bool:

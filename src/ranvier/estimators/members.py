@@ -147,7 +147,8 @@ def _run(
         member.epochs += history.epochs
         if not each:
             # No short circuit: every loss is counted, and only the last one can end it.
-            rule.converged = any([rule.count(loss) for loss in history["loss"]])
+            over = [rule.count(loss) for loss in history["loss"]]
+            rule.converged = any(over)
         if history.interrupted:
             return True
         if each or rule.converged:
@@ -185,19 +186,17 @@ def _program(
 
 
 def _rule(task: Task, parameters: Checked, member: Member) -> StoppingRule:
-    rate = None
-    if parameters.changes == "invscaling":
-        first, power, rows, before = parameters.rate, parameters.power, task.rows, member.epochs
+    before = member.epochs
 
-        def rate(epoch: int) -> float:
-            return first / math.pow((before + epoch) * rows + 1, power)
+    def inverse(epoch: int) -> float:
+        return parameters.rate / math.pow((before + epoch) * task.rows + 1, parameters.power)
 
     return StoppingRule(
         parameters.tolerance,
         parameters.patience,
         score=task.score if parameters.early else None,
         negative=task.score == "val_loss",
-        rate=rate,
+        rate=inverse if parameters.changes == "invscaling" else None,
         adaptive=parameters.changes == "adaptive",
         solver="lbfgs" if parameters.driven else "first order",
         most_evaluations=parameters.evaluations,

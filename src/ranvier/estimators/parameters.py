@@ -62,7 +62,9 @@ def checked(estimator: Any) -> Checked:
         flag(place, name, bool(getattr(e, name)))
     optimizer, changes = _optimizer(place, e)
     batch = None if e.batch_size == "auto" else whole_number(place, "batch_size", e.batch_size)
-    calibration = one_of(place, "calibration", e.calibration or "none", ("none", "temperature"))
+    calibration = one_of(
+        place, "calibration", getattr(e, "calibration", None) or "none", ("none", "temperature")
+    )
     return Checked(
         place=place,
         optimizer=optimizer,

@@ -86,3 +86,11 @@ def _callbacks() -> tuple[Any, Any]:
 
 
 scikit = _load()
+#: Bases of classes; their type is nobody's here, so a class says so where it has one.
+BaseEstimator: Any = scikit.BaseEstimator
+ClassifierMixin: Any = scikit.ClassifierMixin
+RegressorMixin: Any = scikit.RegressorMixin
+TransformerMixin: Any = scikit.TransformerMixin
+MultiOutputMixin: Any = scikit.MultiOutputMixin
+ClassNamePrefixFeaturesOutMixin: Any = scikit.ClassNamePrefixFeaturesOutMixin
+CallbackSupportMixin: Any = scikit.CallbackSupportMixin

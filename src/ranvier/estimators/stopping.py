@@ -105,7 +105,7 @@ class StoppingRule(Callback):
             self.best = {name: np.array(one) for name, one in event.parameters.items()}
         if self.solver == "lbfgs":
             over = over if score is not None else self._no_decrease(before)
-            over = over or event.run.engine.evaluations >= self.most_evaluations
+            over = over or getattr(event.run.engine, "evaluations", 0) >= self.most_evaluations
         elif over and self.adaptive and event.learning_rate > SMALLEST_RATE:
             event.scale_learning_rate(1.0 / DIVISOR)
             self.waited, over = 0, False

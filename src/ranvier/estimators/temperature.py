@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: How far the search goes, as logarithms of temperatures.
-LOWEST, HIGHEST = -4.0, 4.0
+LOWEST, HIGHEST = -2.0, 2.0
 GOLDEN = 0.5 * (5.0**0.5 - 1.0)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ranvier.compiler.plan import MemoryPlan
 from ranvier.data.preparation import Preparation
+from ranvier.explain.step_through import StepThrough, step_through
 from ranvier.foundation.errors import ArgumentError, NotBuiltError, UnsupportedOperationError
 from ranvier.graph.show import show
 from ranvier.layers.arguments import one_of, whole_number
@@ -86,6 +87,31 @@ class BaseModel:
     def loss(self) -> Loss | None:
         """The loss of the last fit (of the first output), or None."""
         return self._losses[0]
+
+    @property
+    def losses(self) -> tuple[Loss | None, ...]:
+        """The loss of each output in the last fit; None before."""
+        return self._losses
+
+    def training_arrays(
+        self, x: object, y: object
+    ) -> tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]:
+        """Examples and targets as training reads them, one array for each input and output.
+
+        **Shapes** ``x: (N, ...), y: (N,)`` or ``(N, outputs)``
+
+        Raises:
+            NotBuiltError: before the first fit or build.
+            RanvierError: rows that do not fit the model.
+        """
+        self._check_built("training_arrays")
+        arrays = all_examples(x, ends_of(self.network), "X")
+        self.network.check_rows(arrays)
+        given = parts(y, self.network.wiring.output_names, "y")
+        shapes, rows = self.network.output_shapes, len(arrays[0])
+        ends = zip(given, self.preparations, shapes, strict=True)
+        targets = tuple(targets_like(one, own, shape, rows, "y") for one, own, shape in ends)
+        return arrays, targets
 
     @property
     def memory(self) -> MemoryPlan | None:
@@ -204,6 +230,25 @@ class BaseModel:
             loss, last = self._losses[place], network.last_activations[place]
             scores.append(evaluate_outputs(one, targets, loss, wanted[place], last))
         return joined_scores(scores, names, self._loss_weights)
+
+    def step_through(self, x: object, y: object, *, learning_rate: float = 0.01) -> StepThrough:
+        """Forward propagation, loss, backpropagation and one update for one example, in numbers.
+
+        **Shapes** ``x: (...)`` one example, ``y: ()`` its target
+
+        Args:
+            x: one example; a tuple or a dict by name for several inputs.
+            y: its target; a tuple or a dict by name for several outputs.
+            learning_rate: of the step that is shown.
+
+        Returns:
+            A record; ``print`` it. See :func:`ranvier.explain.step_through`.
+
+        Raises:
+            NotBuiltError: before the first fit or build.
+            DataError: several examples.
+        """
+        return step_through(self, x, y, learning_rate=learning_rate)
 
     def summary(self) -> str:
         """Layers, shapes, parameters, operations and planned memory, as text.

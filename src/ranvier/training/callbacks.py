@@ -7,9 +7,9 @@ callbacks is one native call.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ranvier.foundation.errors import ArgumentError
 from ranvier.training.events import (
@@ -70,6 +70,17 @@ class Callback:
 
     def on_end(self, event: TrainingEnded) -> None:
         """After the run, unless a callback failed."""
+
+    def checkpoint_state(self) -> Mapping[str, Any]:
+        """What a checkpoint keeps of this callback: numbers, texts, lists and dicts of these.
+
+        A callback whose later decisions depend on what it saw gives that here, and takes it back
+        in `resume_from`; an empty dict: nothing.
+        """
+        return {}
+
+    def resume_from(self, state: Mapping[str, Any]) -> None:
+        """Take back what `checkpoint_state` gave; called after `on_start` of a resumed run."""
 
 
 class FunctionCallback(Callback):

@@ -6,7 +6,7 @@ An event says what happened and lets its reader look (history, learning rate, pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from ranvier.foundation.errors import UnknownNameError, did_you_mean
 from ranvier.layers.arguments import number
 from ranvier.training.engines import Engine
 from ranvier.training.records import History
+from ranvier.training.run_state import RunState
 
 
 class Run:
@@ -28,11 +29,15 @@ class Run:
 
     Attributes:
         stopped: whether somebody asked for an end.
+        asked: who gets the whole state before the run goes on.
+        asked_last: who gets it after the last step.
     """
 
     def __init__(self, engine: Engine, names: tuple[str, ...], history: History) -> None:
         self.engine, self.names, self.history = engine, names, history
         self.stopped = False
+        self.asked: list[Callable[[RunState], object]] = []
+        self.asked_last: list[Callable[[RunState], object]] = []
 
 
 class Parameters(Mapping[str, NDArray[Any]]):
@@ -113,6 +118,13 @@ class Event:
         """End the run after this event; all weights so far are kept."""
         self.run.stopped = True
 
+    def ask_for_state(self, receiver: Callable[[RunState], object]) -> None:
+        """Have a copy of the whole state handed to a function before the run goes on.
+
+        That is when all callbacks have heard what happened: what they decided belongs to it.
+        """
+        self.run.asked.append(receiver)
+
 
 @dataclass(frozen=True)
 class TrainingStarted(Event):
@@ -129,6 +141,13 @@ class TrainingStarted(Event):
     steps: int
     columns: tuple[str, ...]
     rising: frozenset[str]
+
+    def ask_for_last_state(self, receiver: Callable[[RunState], object]) -> None:
+        """Have a copy of the whole state handed to a function after the run's last step.
+
+        Not if a callback failed or was interrupted: then others may not have heard of the step.
+        """
+        self.run.asked_last.append(receiver)
 
 
 @dataclass(frozen=True)

@@ -260,6 +260,29 @@ def source_array(array: Any, dtype: str) -> np.ndarray[Any, Any]:
     return rows if aligned else np.ascontiguousarray(rows)
 
 
+def several(given: Any) -> tuple[Any, ...]:
+    """A tuple of what is one thing or several."""
+    return tuple(given) if isinstance(given, tuple | list) else (given,)
+
+
+def source_arrays(
+    data: Sequence[np.ndarray[Any, Any]],
+    weights: np.ndarray[Any, Any] | None,
+    validation: tuple[Any, Any] | None,
+    dtype: str,
+) -> tuple[list[np.ndarray[Any, Any]], list[np.ndarray[Any, Any]]]:
+    """The rows to train on, weights last, and those to validate on, as the program reads them."""
+    train = [source_array(one, one.dtype.name) for one in data]
+    given = () if validation is None else (*several(validation[0]), *several(validation[1]))
+    held = [
+        source_array(one, like.dtype.name)
+        for one, like in zip(given, train if given else (), strict=True)
+    ]
+    if weights is not None:
+        train.append(source_array(weights, dtype))
+    return train, held
+
+
 def columns_of(
     metrics: Sequence[Sequence[Metric]], outputs: Sequence[str], validated: bool
 ) -> dict[str, Metric | None]:

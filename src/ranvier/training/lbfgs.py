@@ -8,93 +8,22 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranvier.backends import control as words
 from ranvier.backends.control import Control
-from ranvier.foundation.errors import ArgumentError
+from ranvier.foundation.errors import ArgumentError, ModelFileError
 from ranvier.networks.network import Network
 from ranvier.optimizers import ParameterGroups
 from ranvier.optimizers.lbfgs import GRADIENT, LBFGS
 from ranvier.training.engines import Array, Engine, is_better
+from ranvier.training.line_search import Point, Vector, search
 from ranvier.training.rules import UpdateRules
 
-Vector = NDArray[np.float64]
-#: The two numbers of the strong Wolfe conditions.
-DECREASE, CURVATURE = 1e-4, 0.9
 #: What the inner engine must know of the outer control block.
 SHARED = ("rows", "batch_size", "validation_rows", "seed", "columns")
-
-
-@dataclass(frozen=True)
-class Point:
-    """One evaluation along a line.
-
-    Attributes:
-        length: how far along.
-        loss: there; infinite where it is no finite number.
-        slope: of the loss along the line.
-        gradient: flat.
-        line: the epoch's line of the history.
-    """
-
-    length: float
-    loss: float
-    slope: float
-    gradient: Vector
-    line: Vector
-
-
-def search(
-    evaluate: Callable[[float], Point], start: Point, first: float, limit: int
-) -> Point | None:
-    """A point along a line that meets the strong Wolfe conditions.
-
-    The interval between the best point so far and one that is known to be too far shrinks by cubic
-    interpolation, and to a tenth where the loss is not finite (Nocedal and Wright, 3.5 and 3.6).
-
-    Args:
-        evaluate: the loss at a length.
-        start: length 0, with a negative slope.
-        first: the first length to try.
-        limit: evaluations at most.
-
-    Returns:
-        The point; or the best one, if the limit came first; None if none is below the start.
-    """
-    low, high, length = start, None, first
-    for _ in range(limit):
-        point = evaluate(length)
-        allowed = start.loss + DECREASE * point.length * start.slope
-        if point.loss > allowed or (low.length > 0 and point.loss >= low.loss):
-            high = point
-        elif abs(point.slope) <= -CURVATURE * start.slope:
-            return point
-        else:
-            toward = 1.0 if high is None else high.length - low.length
-            low, high = point, (low if point.slope * toward >= 0 else high)
-        following = 4.0 * low.length if high is None else _between(low, high)
-        if following == length or not np.isfinite(following):
-            break
-        length = following
-    return low if low.length > 0 else None
-
-
-def _between(low: Point, high: Point) -> float:
-    """Where the cubic through two points and slopes is smallest, kept away from both ends."""
-    width = high.length - low.length
-    if not np.isfinite(high.loss):
-        return low.length + 0.1 * width
-    # Nocedal and Wright, equation 3.59. Far too far it overflows: then in the middle.
-    with np.errstate(all="ignore"):
-        first = low.slope + high.slope - 3.0 * (high.loss - low.loss) / width
-        root = np.sign(width) * np.sqrt(np.square(first) - np.multiply(low.slope, high.slope))
-        share = 1.0 - np.divide(high.slope + root - first, high.slope - low.slope + 2.0 * root)
-    return low.length + (min(max(float(share), 0.1), 0.9) if np.isfinite(share) else 0.5) * width
 
 
 def check_driven(optimizer: object, rules: UpdateRules, network: Network) -> bool:
@@ -208,6 +137,60 @@ class LBFGSEngine:
         """The loss after the last iteration."""
         return float("nan") if self._point is None else self._point.loss
 
+    def memory_now(self) -> dict[str, Array]:
+        """Copies of what it knows beside parameters and gradients; nothing before its begin."""
+        point = self._point
+        if point is None:
+            return {}
+        pairs = self.memory.pairs
+        empty = np.zeros((0, len(self._here)))
+        return {
+            "here": self._here.copy(),
+            "gradient": np.array(point.gradient),
+            "point": np.array([point.length, point.loss, point.slope, *point.line]),
+            "steps": np.stack([pair[0] for pair in pairs]) if pairs else empty,
+            "changes": np.stack([pair[1] for pair in pairs]) if pairs else empty,
+            "inverses": np.array([pair[2] for pair in pairs]),
+            "evaluations": np.array([float(self.evaluations)]),
+            **{f"others.{name}": np.array(one) for name, one in self._kept.items()},
+        }
+
+    def remember(self, found: Mapping[str, Array]) -> None:
+        """Take back what :meth:`memory_now` gave, after the parameters were loaded.
+
+        Raises:
+            ModelFileError: anything else.
+        """
+        if not found:
+            return
+        self._learn_forms()
+        count, columns = len(self._flat()), self.control["columns"]
+        pairs = len(found["inverses"]) if "inverses" in found else 0
+        shapes = {
+            "here": (count,), "gradient": (count,), "point": (3 + columns,),
+            "steps": (pairs, count), "changes": (pairs, count), "inverses": (pairs,),
+            "evaluations": (1,),
+            **{f"others.{name}": self.inner.view(name).shape for name in self.others},
+        }  # fmt: skip
+        if {name: one.shape for name, one in found.items()} != shapes:
+            raise ModelFileError(
+                "The checkpoint does not fit the run that it names.",
+                happened="what L-BFGS remembers is missing or has other shapes",
+                needed="a checkpoint of this optimizer and network, unchanged",
+                fix="start the run anew without resume",
+            )
+        self._here = found["here"]
+        self._kept = {name: found[f"others.{name}"] for name in self.others}
+        length, loss, slope, *line = found["point"].tolist()
+        self._point = Point(length, loss, slope, found["gradient"], np.array(line))
+        triples = zip(found["steps"], found["changes"], found["inverses"].tolist(), strict=True)
+        self.memory.pairs = [(step, change, inverse) for step, change, inverse in triples]
+        self.evaluations = int(found["evaluations"][0])
+
+    def _learn_forms(self) -> None:
+        now = {name: self.inner.view(name) for name in self.trained}
+        self._forms = {name: (array.shape, array.dtype) for name, array in now.items()}
+
     def keep_best(self) -> None:
         """Keep the best parameters from now on."""
         self._keeps = True
@@ -235,8 +218,7 @@ class LBFGSEngine:
         self.inner.control["monitor_column"] = -1
         self._line = np.zeros(c["columns"])
         if c["epoch"] < c["last_epoch"] and self._point is None:
-            now = {name: self.inner.view(name) for name in self.trained}
-            self._forms = {name: (array.shape, array.dtype) for name, array in now.items()}
+            self._learn_forms()
             self._here = self._flat()
             self._kept = {name: np.array(self.inner.view(name)) for name in self.others}
             self._point = self._evaluate(self._here)
@@ -262,10 +244,15 @@ class LBFGSEngine:
             return False
         here = self._here
         found = self._search(start)
-        if found is None and self.memory.pairs and not self.control["stop"]:
+        if found is None and self.memory.pairs and self.control["stop"] != words.STOP:
             # The pairs may mislead where rounding rules: once more, straight down.
             self.memory.pairs = []
             found = self._search(start)
+        if self.control["stop"] == words.STOP:
+            # Half an iteration is none: it begins anew where the run goes on.
+            self._put(here)
+            self.inner.load(self._kept)
+            return False
         if found is None:
             self._put(here)
             self.notes = (
@@ -293,7 +280,7 @@ class LBFGSEngine:
             first *= min(1.0, 1.0 / float(abs(start.gradient).sum()))
 
         def evaluate(length: float) -> Point:
-            if self.control["stop"]:
+            if self.control["stop"] == words.STOP:
                 return Point(length, np.inf, 0.0, start.gradient, start.line)
             point = self._evaluate(here + length * direction)
             slope = float(point.gradient @ direction)

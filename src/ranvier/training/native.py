@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 
 from ranvier.backends.control import Control
 from ranvier.backends.native.arena import Arena
-from ranvier.backends.native.driver import Place, TrainingDriver, TrainingLayout
-from ranvier.backends.native.expressions import ROWS_AHEAD
+from ranvier.backends.native.driver import (
+    Place,
+    TrainingDriver,
+    TrainingLayout,
+    row_numbers_room,
+)
 from ranvier.backends.native.jit import compile_written
 from ranvier.backends.native.module import ModuleWriter
 from ranvier.backends.native.running_sums import Region
 from ranvier.backends.native.shares import worth_workers
 from ranvier.backends.native.target import Target, find_target
 from ranvier.backends.native.team import LINE, TEAM_BYTES, WORKERS, Team, add_team
+from ranvier.backends.native.tiny import is_short
 from ranvier.backends.native.workers import chosen_workers, run_together
 from ranvier.compiler.groups import Buffer
 from ranvier.compiler.pipeline import Planned, Request, compile_plan
@@ -77,25 +82,32 @@ class NativeEngine:
             )
         self.memory = self._memory()
         self.layout = self._layout(step)
+        self._usual = self._usual_rows(len(sources[0][0]) if sources[0] else 1, capacity[0])
         self.control = Control(self.layout.sums, len(step.numbers))
         programs = {"step": self.step, "evaluate": self.validation, "finish": self.finish}
         self.code = compile_written(
             target,
             tuple(programs.values()),
-            (self.layout, team),
+            (self.layout, team, tuple((self._usual or {}).items())),
             lambda: self._text(target, programs, team),
         )
         self._enter(team)
         self.arena = Arena(self.memory)
         self._fill_constants()
         self._best: NDArray[np.uint8] | None = None
-        self._numbers = np.zeros(max(capacity) + ROWS_AHEAD, np.int64)
+        self._numbers = np.zeros(row_numbers_room(max(capacity)), np.int64)
         self._sources = sources
         self._tables = [self._table(arrays) for arrays in sources]
         self.control["row_numbers"] = self._numbers.ctypes.data
         self.control["data"] = self._tables[0].ctypes.data
         self.control["validation_data"] = self._tables[1].ctypes.data
         self.control["validation_batch"] = capacity[1]
+
+    def _usual_rows(self, rows: int, longest: int) -> dict[str, int] | None:
+        """The rows of all batches but perhaps the last, if the step is worth a text for them."""
+        # Unless all rows are one batch, there is room for one more than most batches have.
+        usual = {"N": rows if rows <= longest else max(1, longest - 1)}
+        return usual if self.workers == 1 and is_short(self.step.groups, usual) else None
 
     def _text(
         self, target: Target, programs: Mapping[str, Planned | None], team: Team | None
@@ -104,7 +116,8 @@ class NativeEngine:
         writer = ModuleWriter(target)
         for name, planned in programs.items():
             if planned is not None:
-                writer.add_program(name, planned, team if name != "finish" else None)
+                usual = self._usual if name == "step" else {} if name == "finish" else None
+                writer.add_program(name, planned, team if name != "finish" else None, usual)
         driver = TrainingDriver(writer.declarations, target, self.layout)
         writer.function("train", driver.emit())
         if team is not None:

@@ -20,6 +20,7 @@ from ranvier.metrics import Metric
 from ranvier.networks.network import Network
 from ranvier.optimizers import LBFGS, Optimizer, ParameterGroups
 from ranvier.training.callbacks import Callback
+from ranvier.training.checkpoint import Fingerprint, fill, keeper_of
 from ranvier.training.engines import Engine, batch_bounds, planned_rows, scalars_now
 from ranvier.training.failure import failure_of
 from ranvier.training.graphs import (
@@ -27,7 +28,8 @@ from ranvier.training.graphs import (
     Recipe,
     StepGraph,
     columns_of,
-    source_array,
+    several,
+    source_arrays,
     step_graph,
     validation_graph,
 )
@@ -37,10 +39,11 @@ from ranvier.training.prediction import PredictionProgram
 from ranvier.training.records import History, Monitor, Progress
 from ranvier.training.reference import ReferenceEngine
 from ranvier.training.rules import UpdateRules, check_unchanged, host_numbers, host_rate
+from ranvier.training.run_state import RunState
 from ranvier.training.watch import UNLIMITED, Watch
 from ranvier.training.whole_set import WholeSet
 
-__all__ = ["History", "Monitor", "PredictionProgram", "Progress", "TrainingProgram"]
+__all__ = ["History", "Monitor", "PredictionProgram", "Progress", "TrainingProgram", "several"]
 
 #: Rows of a validation batch.
 VALIDATION_BATCH = 256
@@ -118,7 +121,7 @@ class TrainingProgram:
         self.names = tuple(self._columns)
         self._step: StepGraph = step_graph(self._recipe)
         checked = validation_graph(self._recipe) if validation is not None else None
-        train, held = _source_arrays((*xs, *ys), weights, validation, network.dtype)
+        train, held = source_arrays((*xs, *ys), weights, validation, network.dtype)
         held_rows = len(held[0]) if held else 0
         joined = size + 1 if size > 1 and rows > size else planned_rows(size)
         capacity = (joined, planned_rows(max(1, min(VALIDATION_BATCH, held_rows))))
@@ -136,6 +139,12 @@ class TrainingProgram:
         self._prepare(rows, held_rows, size, shuffle, seed)
         native = engine == "native"
         self._whole_set = WholeSet(self._recipe, self._engine, native, self.names, held)
+        settings = {"batch size": size, "shuffle": shuffle, "seed": seed, "engine": engine}
+        self._keeper = keeper_of(
+            self._engine, self._recipe, self._step, monitor, self._whole_set.said,
+            Fingerprint(self._recipe, monitor, self._sources, settings),
+        )  # fmt: skip
+        self._resumed: RunState | None = None
 
     @staticmethod
     def _check(rows: int, size: int, engine: str) -> None:
@@ -203,6 +212,8 @@ class TrainingProgram:
     ) -> History:
         """Train for some more epochs; weights, optimizer state and counters go on.
 
+        After :meth:`go_on_from` the epochs are those of the whole run, the earlier ones included.
+
         Ctrl-C ends the run cleanly: the network has the weights so far (the best ones, if a
         monitor keeps them), and ``history.interrupted`` is True.
 
@@ -214,19 +225,24 @@ class TrainingProgram:
         Raises:
             TrainingError: if the loss is not a finite number; the weights are those before.
         """
-        c = self._engine.control
-        first, begin = c["epoch"], time.perf_counter()
+        c, resumed, self._resumed = self._engine.control, self._resumed, None
+        first = c["epoch"] if resumed is None else resumed.counts["first"]
+        begin = time.perf_counter()
         self._set_numbers(first + epochs)
         history = History(self.names)
+        if resumed is not None:
+            c["learning_rate"] = resumed.reals["learning_rate"]
+            fill(history, resumed)
         watch = Watch(
             self._engine, history, tuple(self.network.parameters), self._steps, epochs,
             self._callbacks, on_progress, time_limit, self.rising, self._whole_set.after_epoch,
+            self._keeper, resumed,
         )  # fmt: skip
         try:
             watch.run()
         finally:
             # Also behind a callback's own error: the weights so far are kept.
-            history.seconds = time.perf_counter() - begin
+            history.seconds = watch.earlier + time.perf_counter() - begin
             history.interrupted = watch.interrupted
             history.stopped_early = c["status"] == words.NO_PATIENCE
             history.notes += self._whole_set.notes()
@@ -294,6 +310,16 @@ class TrainingProgram:
         self._engine.load({name: state[name] for name in self._step.state})
         self._engine.control["step"] = int(state["step"])
 
+    def go_on_from(self, state: RunState) -> None:
+        """Have the next run go on where a run of the same network, data and settings was.
+
+        Raises:
+            ArgumentError: naming what differs from that run.
+            ModelFileError: a state that does not fit.
+        """
+        self._keeper.put_back(state)
+        self._resumed = state
+
     # --- looking at it
 
     def hash(self) -> str:
@@ -331,29 +357,6 @@ class TrainingProgram:
             needed='engine="native"',
             fix="leave the engine out",
         )
-
-
-def several(given: Any) -> tuple[Any, ...]:
-    """A tuple of what is one thing or several."""
-    return tuple(given) if isinstance(given, tuple | list) else (given,)
-
-
-def _source_arrays(
-    data: Sequence[NDArray[Any]],
-    weights: NDArray[Any] | None,
-    validation: tuple[Rows, Rows] | None,
-    dtype: str,
-) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-    """The rows to train on, weights last, and those to validate on, as the program reads them."""
-    train = [source_array(one, one.dtype.name) for one in data]
-    given = () if validation is None else (*several(validation[0]), *several(validation[1]))
-    held = [
-        source_array(one, like.dtype.name)
-        for one, like in zip(given, train if given else (), strict=True)
-    ]
-    if weights is not None:
-        train.append(source_array(weights, dtype))
-    return train, held
 
 
 def _recipe(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ranvier.backends import control as words
 from ranvier.training.callbacks import Callback, Subscription, subscriptions
+from ranvier.training.checkpoint import Keeper
 from ranvier.training.engines import Engine
 from ranvier.training.events import (
     EpochEnded,
@@ -26,6 +27,7 @@ from ranvier.training.events import (
     TrainingStarted,
 )
 from ranvier.training.records import History, Progress
+from ranvier.training.run_state import RunState
 
 #: Seconds between two looks at a running program.
 LOOK_EVERY = 0.05
@@ -52,6 +54,8 @@ class Watch:
         rising: columns of the history where larger is better.
         after_epoch: called in the engine's thread with the line of each finished epoch, before
             anybody else sees it; epochs are then calls of their own.
+        keeper: copies the state of the run when somebody asks.
+        resumed: where the run goes on, if it does not begin.
     """
 
     def __init__(
@@ -66,6 +70,8 @@ class Watch:
         time_limit: float | None = None,
         rising: frozenset[str] = frozenset(),
         after_epoch: Callable[[NDArray[np.float64]], None] | None = None,
+        keeper: Keeper | None = None,
+        resumed: RunState | None = None,
     ) -> None:
         self.engine, self.history, self.steps = engine, history, steps
         self.names = tuple(history)
@@ -74,16 +80,26 @@ class Watch:
         self.on_progress, self.time_limit = on_progress, time_limit
         self.begin = self.looked = time.perf_counter()
         engine.control["status"] = words.FINISHED
+        self.keeper, self.resumed = keeper, resumed
+        if resumed is not None:
+            self.first, self.first_step = resumed.counts["first"], resumed.counts["first_step"]
+            ended = {"no patience": words.NO_PATIENCE, "converged": words.CONVERGED}
+            engine.control["status"] = ended.get(resumed.reason, words.FINISHED)
+        self.earlier = 0.0 if resumed is None else resumed.seconds
         self.interrupted, self.timed_out = False, False
         self.error: BaseException | None = None
         # Not Thread.join: interrupted by Ctrl-C, Python 3.11 takes a running thread for ended.
         self.done = threading.Event()
         self._run = Run(engine, parameters, history)
+        self._run.stopped = resumed is not None and resumed.reason == "stopped"
         everything = [s for callback in callbacks for s in subscriptions(callback)]
         self._by_unit = {u: [s for s in everything if s.unit == u] for u in Subscription.units}
         # When each of those who listen by the clock is due next.
         self._due = [s.every for s in self._by_unit["second"]]
-        self._told = {"step": 0, "epoch": 0}
+        self._told = {"step": self._step(), "epoch": self._epoch()}
+        self._before = self._share()
+        # While callbacks are being told, what they know does not belong to the engine's position.
+        self._telling = True
         # Room for one call's epochs: a run of a billion epochs needs no billion lines at once.
         self.after_epoch = after_epoch
         most = EPOCHS_A_CALL if after_epoch is None else 1
@@ -97,21 +113,40 @@ class Watch:
             run, now = self._now()
             start = TrainingStarted(run, now, self.epochs, self.steps, self.names, self.rising)
             self._tell_all("on_start", start)
-            while self._left() > 0 and not self._ended():
+            if self.resumed is not None and self.keeper is not None:
+                self.keeper.tell(self.resumed, self.callbacks)
+            self._telling = False
+            while not self._over():
                 self._leg()
+                self._telling = True
                 self._tell()
-                if self.engine.control["status"] in ENDS:
-                    break
+                self._telling = False
+                if not self._over():
+                    self._hand_out(self._run.asked, "running")
         except KeyboardInterrupt:  # in a callback
             self.interrupted = True
         self._look(last=True)
+        if not self._telling and self.engine.control["status"] != words.NOT_FINITE:
+            self._hand_out(self._run.asked_last, self._reason())
 
     def end(self) -> None:
         """Tell everybody that the run is over."""
         self._tell_all("on_end", TrainingEnded(*self._now(), self._epoch(), self._reason()))
 
-    def _ended(self) -> bool:
-        return self.interrupted or self.timed_out or self._run.stopped
+    def _over(self) -> bool:
+        ended = self.interrupted or self.timed_out or self._run.stopped
+        return ended or self._left() <= 0 or self.engine.control["status"] in ENDS
+
+    def _hand_out(self, receivers: list[Callable[[RunState], object]], reason: str) -> None:
+        """Give a copy of the state to those who asked for it."""
+        if receivers and self.keeper is not None:
+            seconds = self.earlier + time.perf_counter() - self.begin
+            first = (self.first, self.first_step)
+            state = self.keeper.take(first, self.history, seconds, reason, self.callbacks)
+            asked = receivers.copy()
+            receivers.clear()
+            for receiver in asked:
+                receiver(state)
 
     def _reason(self) -> str:
         status = self.engine.control["status"]
@@ -120,7 +155,7 @@ class Watch:
             "interrupted": self.interrupted,
             "no patience": status == words.NO_PATIENCE,
             "converged": status == words.CONVERGED,
-            "finished": self._left() == 0,
+            "finished": self._left() <= 0,
             "time limit": self.timed_out,
         }
         return next((reason for reason, holds in reasons.items() if holds), "stopped")
@@ -191,8 +226,8 @@ class Watch:
         seconds = now - self.begin
         if self.time_limit is not None and seconds > self.time_limit:
             self.timed_out, self.engine.control["stop"] = True, 1
-        if any(due <= seconds for due in self._due):
-            self._paused, self.engine.control["stop"] = True, 1
+        if any(due <= seconds for due in self._due) and not self.engine.control["stop"]:
+            self._paused, self.engine.control["stop"] = True, words.PAUSE
         if self.on_progress is not None and (last or now - self.looked > 0.9 * LOOK_EVERY):
             self.looked = now
             self.on_progress(self._progress())
@@ -238,14 +273,18 @@ class Watch:
     def _step(self) -> int:
         return int(self.engine.control["step"] - self.first_step)
 
+    def _share(self) -> float:
+        """Epochs done, with the part of the present one."""
+        part = int(self.engine.control["batch"])
+        return self._epoch() + min(part, self.steps) / self.steps
+
     def _left(self) -> int:
         """Epochs that are not done yet."""
         return self.epochs - self._epoch()
 
     def _progress(self) -> Progress:
         c, seconds = self.engine.control, time.perf_counter() - self.begin
-        done, batch = self._epoch(), c["batch"]
-        share = done + min(batch, self.steps) / self.steps
+        done, batch, share = self._epoch(), c["batch"], self._share()
         written = c["epoch"] - c["first_epoch"]
         latest = [float(number) for number in self.lines[written - 1]] if written else None
         if latest is None and self.history.epochs:
@@ -253,10 +292,11 @@ class Watch:
         metrics = dict(zip(self.names[1:], latest[1:], strict=True)) if latest else {}
         count = c["loss_count"]
         loss = c["loss_sum"] / count if count else latest[0] if latest else 0.0
-        left = seconds / share * (self.epochs - share) if share > 0 else None
+        here = share - self._before
+        left = seconds / here * (self.epochs - share) if here > 0 else None
         return Progress(
             done, self.epochs, batch, self.steps, loss, metrics,
-            share * c["rows"] / max(seconds, 1e-9), left,
+            here * c["rows"] / max(seconds, 1e-9), left,
         )  # fmt: skip
 
 

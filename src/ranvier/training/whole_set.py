@@ -33,6 +33,9 @@ class WholeSet:
         native: whether outputs are computed by native code.
         columns: of the history; those of whole sets come last.
         rows: arrays of the validation rows, inputs first and then targets; none: no validation.
+
+    Attributes:
+        said: what there is to say of the present run, by column.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class WholeSet:
         self._first = len(columns) - len(self._wanted)
         self._names = columns[self._first :]
         self._watched: int | None = None
-        self._notes: dict[str, str] = {}
+        self.said: dict[str, str] = {}
         self._has_rows = bool(rows)
         if self._wanted and self._has_rows:
             self._compile(recipe, native)
@@ -79,7 +82,8 @@ class WholeSet:
         if self._wanted and not self._has_rows:
             names = ", ".join(dict.fromkeys(metric.name for _, metric in self._wanted))
             return [f"Without validation data there is no {names}: it is computed on those rows."]
-        notes, self._notes = list(self._notes.values()), {}
+        notes = list(self.said.values())
+        self.said.clear()
         return notes
 
     def _after_epoch(self, line: NDArray[np.float64]) -> None:
@@ -88,8 +92,8 @@ class WholeSet:
             number = metric.score(outputs[output], self._targets[output])
             line[self._first + place] = number
             name = self._names[place]
-            if math.isnan(number) and name not in self._notes:
-                self._notes[name] = f"{name} is NaN: {metric.undefined}."
+            if math.isnan(number) and name not in self.said:
+                self.said[name] = f"{name} is NaN: {metric.undefined}."
         if self._watched is not None:
             c = self.engine.control
             if is_better(c, float(line[self._watched])):

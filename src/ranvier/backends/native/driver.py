@@ -10,10 +10,17 @@ from dataclasses import dataclass
 
 from ranvier.backends import control
 from ranvier.backends.native.emitter import Emitter, Operand, Type
+from ranvier.backends.native.expressions import ROWS_AHEAD
 from ranvier.backends.native.modes import emit_flush, emit_restore
-from ranvier.backends.native.random import emit_permutation_keys, emit_permuted_row
+from ranvier.backends.native.random import (
+    PIECE,
+    emit_call_order,
+    emit_order,
+    emit_permutation_keys,
+)
 from ranvier.backends.native.running_sums import Region, RunningSums, load_real, size_of
 from ranvier.backends.native.target import Target
+from ranvier.compiler.groups import LANES
 
 F64, I64 = Type("float64"), Type("int64")
 
@@ -198,6 +205,11 @@ def _validate(driver: _Driver, regions: Sequence[Region]) -> None:
     emit_batches(driver, driver.get("validation_rows"), driver.get("validation_batch"), batch)
 
 
+def row_numbers_room(longest: int) -> int:
+    """Row numbers that the loops need room for, if the longest batch has so many rows."""
+    return max(longest, PIECE) + LANES + ROWS_AHEAD
+
+
 class TrainingDriver(_Driver):
     """``train``: epochs of steps until the last epoch, the last step, a stop, or no patience.
 
@@ -213,12 +225,14 @@ class TrainingDriver(_Driver):
         """The text of the function."""
         f = self.f
         f.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        self.order = emit_order(f.declarations)
         self._load_constants()
         f.do("br label %epochs")
         f.label("epochs")
         self.epoch = self.get("epoch")
         self._leave_if(f.icmp("sge", self.epoch, self.get("last_epoch")), control.FINISHED)
         self.keys = emit_permutation_keys(f, self.seed, self.epoch, self.rows)
+        f.store(I64, "0", self.known[1])
         f.do("br label %batches")
         f.label("batches")
         self.batch = self.get("batch")
@@ -231,7 +245,7 @@ class TrainingDriver(_Driver):
         self._epoch_end()
         f.do("br label %epochs")
         f.label("leave")
-        return self.finish()
+        return self.order + self.finish()
 
     def _load_constants(self) -> None:
         f = self.f
@@ -247,6 +261,10 @@ class TrainingDriver(_Driver):
         left = f.op(f"srem i64 {self.rows}, {self.size}")
         alone = f.op(f"and i1 {f.icmp('eq', left, 1)}, {f.icmp('sgt', batches, 1)}")
         self.batch_count = f.op(f"select i1 {alone}, i64 {f.sub(batches, 1)}, i64 {batches}")
+        # Row numbers are found for as many whole batches as a piece holds, at least for one.
+        many = f.op(f"sdiv i64 {PIECE}, {self.size}")
+        self.block = f.mul(many, self.size)
+        self.known = [f.allocate(I64, 1), f.allocate(I64, 1)]
         self.write(self.layout.seed, self.seed)
 
     def _leave_if(self, condition: str, status: int) -> None:
@@ -268,7 +286,7 @@ class TrainingDriver(_Driver):
         is_last = f.icmp("eq", f.add(self.batch, 1), self.batch_count)
         rest = f.sub(self.rows, first)
         count = f.op(f"select i1 {is_last}, i64 {rest}, i64 {self.size}")
-        self._rows_of_batch(first, count)
+        numbers = self._rows_of_batch(first, count)
         following = str(f.add(step, 1))
         self.write(self.layout.step_number, step)
         self.write(self.layout.step_real, f.op(f"sitofp i64 {following} to double"))
@@ -276,7 +294,7 @@ class TrainingDriver(_Driver):
         self.write(self.layout.epoch, f.op(f"sitofp i64 {self.epoch} to double"))
         for number, place in enumerate(self.layout.numbers, self.layout.sums):
             self.write(place, self.sums.load(number))
-        bad = f.op(f"call i32 @step(ptr %arena, ptr {self.data}, ptr {self.numbers}, i64 {count})")
+        bad = f.op(f"call i32 @step(ptr %arena, ptr {self.data}, ptr {numbers}, i64 {count})")
         self._leave_if(f.op(f"icmp ne i32 {bad}, 0"), control.NOT_FINITE)
         loss = f.binary("fadd", F64, self.get("loss_sum"), self.read(self.layout.loss))
         self.put("loss_sum", loss)
@@ -289,22 +307,32 @@ class TrainingDriver(_Driver):
         place = self.f.at("%control", control.word("stop"), "int64")
         return self.f.op(f"load atomic i64, ptr {place} monotonic, align 8")
 
-    def _rows_of_batch(self, first: str, count: str) -> None:
+    def _rows_of_batch(self, first: str, count: str) -> str:
+        """Where the batch's row numbers lie; those of many small batches are found at once."""
         f = self.f
-        mixed, plain, end = (f.fresh_label(name) for name in ("mixed", "plain", "end"))
-        f.do(f"br i1 {self.shuffle}, label %{mixed}, label %{plain}")
-        f.label(mixed)
+        end = f.add(first, count)
+        known = f.op(
+            f"and i1 {f.icmp('sle', f.load(I64, self.known[0]), first)}, "
+            f"{f.icmp('sle', end, f.load(I64, self.known[1]))}"
+        )
 
-        def one(i: Operand, _: list[str]) -> None:
-            row = emit_permuted_row(f, self.keys, self.rows, f.add(first, i))
-            f.store(I64, row, f.at(self.numbers, i, "int64"))
+        def find() -> None:
+            left = f.minimum_int(f.sub(self.rows, first), self.block)
+            length = f.op(f"select i1 {f.icmp('sgt', count, left)}, i64 {count}, i64 {left}")
+            mixed, plain, end = (f.fresh_label(name) for name in ("mixed", "plain", "end"))
+            f.do(f"br i1 {self.shuffle}, label %{mixed}, label %{plain}")
+            f.label(mixed)
+            emit_call_order(f, self.keys, self.rows, first, length, self.numbers)
+            f.do(f"br label %{end}")
+            f.label(plain)
+            self.in_order(self.numbers, first, length)
+            f.do(f"br label %{end}")
+            f.label(end)
+            f.store(I64, first, self.known[0])
+            f.store(I64, str(f.add(first, length)), self.known[1])
 
-        f.loop(count, one)
-        f.do(f"br label %{end}")
-        f.label(plain)
-        self.in_order(self.numbers, first, count)
-        f.do(f"br label %{end}")
-        f.label(end)
+        f.when(f.op(f"xor i1 {known}, true"), find)
+        return f.at(self.numbers, f.sub(first, f.load(I64, self.known[0])), "int64")
 
     def _epoch_end(self) -> None:
         f, layout = self.f, self.layout

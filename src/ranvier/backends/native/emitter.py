@@ -258,6 +258,7 @@ class Emitter:
         carried: Sequence[tuple[str, str]] = (),
         step: int = 1,
         start: Operand = 0,
+        keep: bool = False,
     ) -> list[str]:
         """``for i in range(start, count, step)``, possibly no round at all.
 
@@ -265,6 +266,7 @@ class Emitter:
             count: the end, exclusive.
             body: called once with the index and the carried values; returns their next values.
             carried: (LLVM type as text, first value) of what goes from round to round.
+            keep: whether it stays a loop where an emitter would write out its few rounds.
 
         Returns:
             The carried values after the last round.

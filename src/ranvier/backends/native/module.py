@@ -7,6 +7,7 @@ text is generated; nothing that a user or a file says reaches it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from ranvier.backends.native.emitter import Emitter
 from ranvier.backends.native.nests import emit_columns, emit_rows
@@ -47,27 +48,34 @@ class ModuleWriter:
         parts = [*sorted(self.declarations), *self._kernels.values(), *self._order]
         return "\n".join(parts)
 
-    def add_program(self, name: str, planned: Planned, team: Team | None = None) -> None:
+    def add_program(
+        self,
+        name: str,
+        planned: Planned,
+        team: Team | None = None,
+        usual: Mapping[str, int] | None = None,
+    ) -> None:
         """Add ``@name(ptr arena, ptr data, ptr rows, i64 count...)`` that runs all groups once.
 
         ``data`` points to (pointer, row stride in elements) pairs, one for each data input in the
         order of the graph's inputs; counts come in the order of the extents' names. A program
         with a guard gives i32: 1 if the guarded number was not finite, and then no state changed.
         With a team it is ``@name_part``, which each worker calls with its own number and how many
-        they are.
+        they are. A short program may have a text of its own for the ``usual`` lengths of extents.
         """
-        body = Body(name, planned, self.declarations, self._group_function, self._product_cut, team)
+        body = Body(name, planned, self.declarations, self, team, usual)
         self.function(body.symbol, body.emit())
 
-    def _product_cut(self, group: Group, planned: Planned) -> Cut | None:
+    def product_cut(self, group: Group, planned: Planned) -> Cut | None:
+        """How a product is cut, or None."""
         f = Emitter("", set())
         arguments = _arguments(group, planned)[1]
         capacity = dict(planned.request.capacity)
         nest = ProductNest(f, group, arguments, self.target, capacity, self.want)
         return nest.cut(planned.request.workers)
 
-    def _group_function(self, group: Group, planned: Planned, cut: Cut | None) -> str:
-        """The function of a group; an equal one is shared."""
+    def group_function(self, group: Group, planned: Planned, cut: Cut | None) -> str:
+        """The symbol of a group's function, cut or whole; an equal one is shared."""
         parameters, arguments = _arguments(group, planned)
         span = None
         if cut is not None:
@@ -75,16 +83,12 @@ class ModuleWriter:
             span = Span("%first", "%last")
         head = f"define internal void @SYMBOL({', '.join(parameters)})"
         f = Emitter(head, self.declarations, "nounwind noinline")
-        if group.kind == "rows":
-            emit_rows(f, group, arguments, span)
-        elif group.kind == "columns":
-            emit_columns(f, group, arguments, span)
-        elif group.kind == "scatter":
-            emit_scatter(f, group, arguments)
-        else:
+        if group.kind == "product":
             capacity = dict(planned.request.capacity)
             nest = ProductNest(f, group, arguments, self.target, capacity, self.want)
             nest.emit(cut, span)
+        else:
+            _emit_loops(f, group, arguments, span)
         f.do("ret void")
         text = f.text()
         symbol = "group_" + hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -92,6 +96,26 @@ class ModuleWriter:
         if text not in self._functions:
             self.function(symbol, text)
         return symbol
+
+
+    def emit_inline(
+        self, f: Emitter, group: Group, arguments: Arguments, usual: Mapping[str, int]
+    ) -> None:
+        """Write a group where it is used, for extents of known lengths."""
+        if group.kind == "product":
+            lengths = {name: count + 1 for name, count in usual.items()}  # as a capacity has it
+            ProductNest(f, group, arguments, self.target, lengths, None).emit()
+        else:
+            _emit_loops(f, group, arguments, None)
+
+
+def _emit_loops(f: Emitter, group: Group, arguments: Arguments, span: Span | None) -> None:
+    if group.kind == "rows":
+        emit_rows(f, group, arguments, span)
+    elif group.kind == "columns":
+        emit_columns(f, group, arguments, span)
+    else:
+        emit_scatter(f, group, arguments)
 
 
 def _arguments(group: Group, planned: Planned) -> tuple[list[str], Arguments]:

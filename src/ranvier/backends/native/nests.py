@@ -23,6 +23,8 @@ from ranvier.ops.value import law_broken
 
 #: Interleaved sums of a reduction over rows.
 PARTIALS = 4
+#: Lanes of vectors along axes that are shorter than sixteen.
+SHORT_LANES = (1, 4, 8)
 
 
 def emit_rows(f: Emitter, group: Group, arguments: Arguments, span: Span | None = None) -> None:
@@ -39,7 +41,12 @@ def count_of(dimension: Dimension, arguments: Arguments) -> Operand:
     return arguments.counts[dimension.name] if isinstance(dimension, Extent) else dimension
 
 
-def lanes_of(group: Group) -> int:
+def lanes_along(length: Operand) -> int:
+    """Lanes along an axis: as few as it needs, since short vectors divide and add up quicker."""
+    return next((n for n in SHORT_LANES if isinstance(length, int) and length <= n), LANES)
+
+
+def lanes_of(group: Group, arguments: Arguments) -> int:
     """Lanes along the last axis: one where it has a single place, or walks rows of a source."""
     if not group.domain or group.domain[-1] == 1:
         return 1
@@ -50,7 +57,7 @@ def lanes_of(group: Group) -> int:
         for e in walk(root.expr):
             if e.op == "load" and e.payload[0].role == "data" and last in e.payload[1][0].axes():
                 return 1
-    return LANES
+    return lanes_along(count_of(group.domain[-1], arguments))
 
 
 class _Rows:
@@ -60,7 +67,7 @@ class _Rows:
         self.group = group
         self.arguments = arguments
         self.axes = [Axis(k, d) for k, d in enumerate(group.domain)]
-        self.lanes = lanes_of(group)
+        self.lanes = lanes_of(group, arguments)
         vector_axis = self.axes[-1] if self.axes and self.lanes > 1 else None
         depths = {axis: k + 1 for k, axis in enumerate(self.axes)}
         self.e = Evaluator(f, arguments, depths, vector_axis, self.lanes)
@@ -290,7 +297,7 @@ def emit_columns(f: Emitter, group: Group, arguments: Arguments, span: Span | No
     reduced = group.reduced
     if reduced is None:
         return
-    lanes = lanes_of(group)
+    lanes = lanes_of(group, arguments)
     depths = {axis: k + 1 for k, axis in enumerate(axes)} | {reduced: len(axes) + 1}
     e = Evaluator(f, arguments, depths, axes[-1] if axes and lanes > 1 else None, lanes)
     anchor, rest = group.roots[0], group.roots[1:]

@@ -17,13 +17,13 @@ class Arguments:
     Attributes:
         pointers: of buffers.
         strides: elements from row to row of data sources, found at run time.
-        counts: of symbolic extents, by name.
+        counts: of symbolic extents, by name; or how long they are, where that is known.
         rows: the batch's row numbers, for data sources.
     """
 
     pointers: Mapping[Buffer, str]
     strides: Mapping[Buffer, str]
-    counts: Mapping[str, str]
+    counts: Mapping[str, Operand]
     rows: str
 
 

@@ -13,11 +13,11 @@ from functools import partial
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.expressions import Evaluator, Number
-from ranvier.backends.native.nests import count_of, finish_elements
+from ranvier.backends.native.nests import count_of, finish_elements, lanes_along
 from ranvier.backends.native.places import Arguments, TileColumns
 from ranvier.backends.native.shares import Cut, Span
 from ranvier.backends.native.target import Target
-from ranvier.backends.native.tiles import Kernel, Sides, emit_call, emit_pack, emit_pack_left
+from ranvier.backends.native.tiles import Kernel, Sides, emit_call, emit_pack, emit_pack_left, emit_sum
 from ranvier.compiler.groups import LANES, Group
 from ranvier.compiler.groups import Operand as Side
 from ranvier.compiler.index import Axis, Index
@@ -49,7 +49,7 @@ class ProductNest:
         arguments: of its function.
         target: decides the tile.
         capacity: lengths of symbolic extents, to choose a tile for few rows.
-        want: called with each kernel that is needed.
+        want: called with each kernel that is needed; None: sums are written where they are used.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ProductNest:
         arguments: Arguments,
         target: Target,
         capacity: dict[str, int],
-        want: Callable[[Kernel], None],
+        want: Callable[[Kernel], None] | None,
     ) -> None:
         self.f = f
         self.group = group
@@ -70,6 +70,7 @@ class ProductNest:
         self.axes = [Axis(k, d) for k, d in enumerate(group.domain)]
         self.row_axis, self.column_axis = self.axes[-2], self.axes[-1]
         self.tile_rows, self.tile_vectors = target.tile(self.dtype)
+        self.lanes = lanes_along(self.column_axis.length)
         self.left = group.left
         self.merged = self._merge()
         self._choose_rows()
@@ -143,7 +144,7 @@ class ProductNest:
         order = [*self.batch, self.column_axis, *inner]
         depths = {axis: k + 1 for k, axis in enumerate(order)}
         self.evaluators = [
-            Evaluator(self.f, self.arguments, depths, self.column_axis, LANES)
+            Evaluator(self.f, self.arguments, depths, self.column_axis, self.lanes)
             for _ in range(self.tile_vectors)
         ]
         self._hoist(self.tile_vectors)
@@ -215,14 +216,15 @@ class ProductNest:
         count = self._steps()
         unit = "depth" if left.depth == 1 else "row" if left.outer == 1 else "none"
         pitch = left.outer if unit == "depth" and self.tile_rows > 8 else 0
-        kernel = Kernel(self.dtype, self.tile_rows, vectors, unit, pitch)
+        kernel = Kernel(self.dtype, self.tile_rows, vectors, unit, pitch, self.lanes)
         source = self._right_corner(right, column)
         line: Operand = right.depth
         scratch = self.group.scratch
-        if scratch is not None:
+        if scratch is not None and self.lanes > 1:  # a single column is as good as packed
             panel = self.arguments.pointers[scratch]
-            emit_pack(f, self.dtype, source, right, vectors * LANES, count, panel)
-            source, line = panel, vectors * LANES
+            line = vectors * self.lanes
+            emit_pack(f, self.dtype, source, right, line, count, panel)
+            source = panel
         whole = Sides("", left.outer, left.depth, source, line, count)
         self._enter_columns(column, vectors)
         self._each_tile(lambda row: self._tile(kernel, whole, row))
@@ -241,10 +243,13 @@ class ProductNest:
     def _tile(self, kernel: Kernel, sides: Sides, row: Operand) -> None:
         """One tile: its sum by the shared kernel, then the epilogue on the rows that count."""
         f = self.f
-        self.want(kernel)
         if not sides.a and self.left is not None:
             sides = replace(sides, a=self._corner(self.left, row))
-        emit_call(f, kernel, sides, self.scratch)
+        if self.want is None:
+            emit_sum(f, kernel, sides, self.scratch)
+        else:
+            self.want(kernel)
+            emit_call(f, kernel, sides, self.scratch)
         height = f.minimum_int(f.sub(self.rows, row), self.tile_rows)
 
         def one(r: Operand, _: list[str]) -> None:
@@ -318,17 +323,19 @@ class ProductNest:
     def _epilogue(self, row: Operand, r: Operand, v: int, vectors: int) -> None:
         """One vector of a tile's row: what follows the sum, then the stores."""
         f, anchor, e = self.f, self.group.roots[0], self.evaluators[v]
-        type_ = Type(self.dtype, LANES)
+        lanes = self.lanes
+        type_ = Type(self.dtype, lanes)
         self._enter_row(e, f.add(row, r))
-        place = f.add(f.mul(vectors * LANES, r), v * LANES)
-        e.define(anchor, Number(f.load(type_, f.at(self.scratch, place, self.dtype)), True))
-        position = f.add(e.positions[self.column_axis], LANES)
+        place = f.add(f.mul(vectors * lanes, r), v * lanes)
+        number = f.load(type_, f.at(self.scratch, place, self.dtype))
+        e.define(anchor, Number(number, lanes > 1))
+        position = f.add(e.positions[self.column_axis], lanes)
         inside = isinstance(position, int) and isinstance(self.columns, int) and (
             position <= self.columns
         )  # fmt: skip
-        whole = isinstance(self.columns, int) and self.columns % LANES == 0
+        whole = isinstance(self.columns, int) and self.columns % lanes == 0
         e.end = None if inside or whole else self.columns
-        finish_elements(f, e, self.group.roots, self.group, LANES)
+        finish_elements(f, e, self.group.roots, self.group, lanes)
         e.leave(self.row_axis)
         if self.merged is not None:
             e.leave(self.merged)

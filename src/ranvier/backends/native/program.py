@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Protocol
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
+from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.shares import (
     WORTH_A_CUT,
     Cut,
@@ -16,9 +18,25 @@ from ranvier.backends.native.shares import (
     touched,
 )
 from ranvier.backends.native.team import Team
+from ranvier.backends.native.tiny import StraightEmitter, is_short
 from ranvier.compiler.groups import Buffer, Group
 from ranvier.compiler.pipeline import Planned
 from ranvier.foundation.shapes import Dimension, Extent
+
+
+class GroupWriter(Protocol):
+    """What writes the groups of a program: the module."""
+
+    def group_function(self, group: Group, planned: Planned, cut: Cut | None) -> str:
+        """The symbol of a group's function, cut or whole."""
+
+    def product_cut(self, group: Group, planned: Planned) -> Cut | None:
+        """How a product is cut, or None."""
+
+    def emit_inline(
+        self, f: Emitter, group: Group, arguments: Arguments, usual: Mapping[str, int]
+    ) -> None:
+        """Write a group where it is used, for extents of known lengths."""
 
 
 class Body:
@@ -28,9 +46,9 @@ class Body:
         name: of the program; with a team the function is ``@name_part``.
         planned: the program.
         declarations: of the module.
-        function: gives the symbol of a group's function, cut or whole.
-        product_cut: how a product is cut, or None.
+        groups: writes its groups.
         team: who runs it together, or None for one worker.
+        usual: lengths of the extents in most calls, for which a short program has its own text.
     """
 
     def __init__(
@@ -38,13 +56,12 @@ class Body:
         name: str,
         planned: Planned,
         declarations: set[str],
-        function: Callable[[Group, Planned, Cut | None], str],
-        product_cut: Callable[[Group, Planned], Cut | None],
+        groups: GroupWriter,
         team: Team | None,
+        usual: Mapping[str, int] | None,
     ) -> None:
         self.planned = planned
-        self.function = function
-        self.product_cut = product_cut
+        self.groups = groups
         self.team = team
         self.capacity = dict(planned.request.capacity)
         self.extents = sorted(self.capacity)
@@ -54,22 +71,50 @@ class Body:
         more = "" if team is None else ", i64 %worker, i64 %workers"
         counts = "".join(f", i64 %count{k}" for k in range(len(self.extents)))
         head = f"define internal {self.result} @{self.symbol}"
-        self.f = Emitter(f"{head}(ptr %arena, ptr %data, ptr %rows{counts}{more})", declarations)
+        short = team is None and usual is not None and is_short(planned.groups, usual)
+        self.usual = usual if short else None
+        kind = Emitter if self.usual is None else StraightEmitter
+        self.f = kind(f"{head}(ptr %arena, ptr %data, ptr %rows{counts}{more})", declarations)
         self._since: list[Touched] = []
 
     def emit(self) -> str:
         """The text of the function."""
-        guard = self.planned.guard
+        f, guard = self.f, self.planned.guard
+        if self.usual is not None:
+            self._emit_usual(self.usual)
         for group in self.planned.groups:
             cut = self._cut(group) if self.team is not None else None
             self._meet_before(group, cut)
             self._call(group, cut)
             if guard is not None and any(b is guard for b in group.writes()):
                 self._meet()
-                _leave_unless_finite(self.f, guard)
+                _leave_unless_finite(f, guard)
         self._meet()
-        self.f.do("ret void" if guard is None else "ret i32 0")
-        return self.f.text()
+        f.do("ret void" if guard is None else "ret i32 0")
+        return f.text()
+
+    def _emit_usual(self, usual: Mapping[str, int]) -> None:
+        """If the extents have their usual lengths: all groups in line, and done."""
+        f, guard = self.f, self.planned.guard
+        same = "true"
+        for name in self.extents:
+            same = f.op(f"and i1 {same}, {f.icmp('eq', self._count(Extent(name)), usual[name])}")
+        straight, other = f.fresh_label("straight"), f.fresh_label("other")
+        f.do(f"br i1 {same}, label %{straight}, label %{other}")
+        f.label(straight)
+        for group in self.planned.groups:
+            pointers, strides = {}, {}
+            for buffer in touched_buffers(group):
+                if buffer.role == "data":
+                    pointers[buffer], strides[buffer] = self._source(buffer)
+                else:
+                    pointers[buffer] = f.at("%arena", buffer.offset)
+            arguments = Arguments(pointers, strides, usual, "%rows")
+            self.groups.emit_inline(f, group, arguments, usual)
+            if guard is not None and any(b is guard for b in group.writes()):
+                _leave_unless_finite(f, guard)
+        f.do("ret void" if guard is None else "ret i32 0")
+        f.label(other)
 
     # --- meeting
 
@@ -77,7 +122,7 @@ class Body:
         if cost_of(group, self.capacity) < WORTH_A_CUT:
             return None
         if group.kind == "product":
-            return self.product_cut(group, self.planned)
+            return self.groups.product_cut(group, self.planned)
         return cut_of_loops(group)
 
     def _meet_before(self, group: Group, cut: Cut | None) -> None:
@@ -105,13 +150,11 @@ class Body:
 
     def _call_group(self, group: Group, cut: Cut | None) -> None:
         f = self.f
-        symbol = self.function(group, self.planned, cut)
+        symbol = self.groups.group_function(group, self.planned, cut)
         values: list[str] = []
         for buffer in touched_buffers(group):
             if buffer.role == "data":
-                place = 2 * self.sources.index(buffer.name)
-                pointer = f.op(f"load ptr, ptr {f.at('%data', place, 'int64')}, align 8")
-                stride = f.op(f"load i64, ptr {f.at('%data', place + 1, 'int64')}, align 8")
+                pointer, stride = self._source(buffer)
                 values += [f"ptr {pointer}", f"i64 {stride}"]
                 continue
             values.append(f"ptr {f.at('%arena', self._offset(group, buffer, cut))}")
@@ -121,6 +164,12 @@ class Body:
             span = emit_span(f, cut, length, "%worker", "%workers")
             values += [f"i64 {span.first}", f"i64 {span.last}"]
         f.do(f"call void @{symbol}({', '.join(values)})")
+
+    def _source(self, buffer: Buffer) -> tuple[str, str]:
+        """Address and row stride of a data source."""
+        f, place = self.f, 2 * self.sources.index(buffer.name)
+        pointer = f.op(f"load ptr, ptr {f.at('%data', place, 'int64')}, align 8")
+        return pointer, f.op(f"load i64, ptr {f.at('%data', place + 1, 'int64')}, align 8")
 
     def _offset(self, group: Group, buffer: Buffer, cut: Cut | None) -> Operand:
         """Where a buffer lies; of a packed panel each worker has its own."""

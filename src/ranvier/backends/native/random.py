@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
+from ranvier.compiler.groups import LANES
 from ranvier.foundation.random import (
     FEISTEL_ROUNDS,
     MIX_MULTIPLIERS,
@@ -12,6 +13,9 @@ from ranvier.foundation.random import (
     PHILOX_ROUNDS,
     WEYL,
 )
+
+#: Positions whose rows are found together: their numbers stay in the first-level cache.
+PIECE = 256
 
 
 def emit_uniform(f: Emitter, elements: str, seed: str, step: str, site: int, lanes: int) -> str:
@@ -77,49 +81,147 @@ def _signed(value: int) -> int:
     return value - (1 << 32) if value >= 1 << 31 else value
 
 
-def _mix(f: Emitter, x: str) -> str:
-    word = Type("uint32")
+def _mix(f: Emitter, x: str, lanes: int = 1) -> str:
+    word = Type("uint32", lanes)
     for shift, factor in ((16, MIX_MULTIPLIERS[0]), (15, MIX_MULTIPLIERS[1]), (16, None)):
-        x = f.binary("xor", word, x, f.binary("lshr", word, x, str(shift)))
+        x = f.binary("xor", word, x, f.binary("lshr", word, x, constant(word, shift)))
         if factor is not None:
-            x = f.binary("mul", word, x, str(_signed(factor)))
+            x = f.binary("mul", word, x, constant(word, _signed(factor)))
     return x
 
 
-def emit_permuted_row(f: Emitter, keys: PermutationKeys, rows: str, position: Operand) -> str:
-    """The row at a position of an epoch's order (see ``permuted_rows``), all of them i64."""
-    left_bits, right_bits = keys.left_bits, keys.right_bits
-    shifted = f.add(position, keys.rotation)
-    inside = f.icmp("slt", shifted, rows)
-    less = f.sub(shifted, rows)
-    first = f.op(f"select i1 {inside}, i64 {shifted}, i64 {less}")
-    left_mask = _mask(f, left_bits)
-    right_mask = _mask(f, right_bits)
-    before, head, end = f.block, f.fresh_label("walk"), f.fresh_label("end")
-    f.do(f"br label %{head}")
-    f.label(head)
-    value = f.fresh("row")
-    slot = len(f.lines)
-    f.lines.append(None)
-    shifted_down = f.op(f"lshr i64 {value}, {right_bits}")
-    left = f.op(f"trunc i64 {shifted_down} to i32")
-    right = f.binary("and", Type("int32"), f.op(f"trunc i64 {value} to i32"), right_mask)
-    for number in range(FEISTEL_ROUNDS):
-        source, mask = (right, left_mask) if number % 2 == 0 else (left, right_mask)
-        noise = _mix(f, f.op(f"add i32 {source}, {keys.rounds[number]}"))
-        noise = f.op(f"and i32 {noise}, {mask}")
-        if number % 2 == 0:
-            left = f.op(f"xor i32 {left}, {noise}")
-        else:
-            right = f.op(f"xor i32 {right}, {noise}")
-    wide_left, wide_right = (f.op(f"zext i32 {half} to i64") for half in (left, right))
-    high = f.op(f"shl i64 {wide_left}, {right_bits}")
-    following = f.op(f"or i64 {high}, {wide_right}")
-    outside = f.icmp("sge", following, rows)
-    f.do(f"br i1 {outside}, label %{head}, label %{end}")
-    f.lines[slot] = f"  {value} = phi i64 [ {first}, %{before} ], [ {following}, %{f.block} ]"
-    f.label(end)
-    return following
+def emit_call_order(
+    f: Emitter, keys: PermutationKeys, rows: str, first: Operand, count: Operand, out: str
+) -> None:
+    """Call ``@order``: the rows at positions from ``first`` on go to ``out``, all of them i64.
+
+    Whole vectors are stored: ``out`` has room for ``LANES`` more numbers.
+    """
+    words = ", ".join(f"i32 {key}" for key in keys.rounds)
+    f.do(
+        f"call void @order(ptr {out}, i64 {first}, i64 {count}, i64 {rows}, i64 {keys.rotation}, "
+        f"i64 {keys.left_bits}, i64 {keys.right_bits}, {words})"
+    )
+
+
+def emit_order(declarations: set[str]) -> str:
+    """``@order``: rows of an epoch's order (see ``permuted_rows``), sixteen at a time.
+
+    A pass of the network over a piece of the positions leaves some numbers outside of the rows.
+    They are put side by side with the places they belong to, for the next pass, until none is left:
+    no number waits for its neighbours, and no branch depends on a single number.
+    """
+    words = ", ".join(f"i32 %key{number}" for number in range(FEISTEL_ROUNDS))
+    f = Emitter(
+        "define internal void @order(ptr noalias %out, i64 %first, i64 %count, i64 %rows, "
+        f"i64 %rotation, i64 %left_bits, i64 %right_bits, {words})",
+        declarations,
+        "nounwind noinline",
+    )
+    rounds = [f"%key{number}" for number in range(FEISTEL_ROUNDS)]
+    keys = PermutationKeys(rounds, "%rotation", "%left_bits", "%right_bits")
+    _Order(f, keys).emit()
+    f.do("ret void")
+    return f.text()
+
+
+class _Order:
+    """Writes ``@order``."""
+
+    def __init__(self, f: Emitter, keys: PermutationKeys) -> None:
+        self.f, self.keys = f, keys
+        self.wide, self.word = Type("int64", LANES), Type("uint32", LANES)
+        self.places = f.allocate(Type("int64"), PIECE + LANES)
+        self.numbers = f.allocate(Type("int64"), PIECE + LANES)
+        self.rows = f.splat(self.wide, "%rows")
+        self.rounds = [f.splat(self.word, key) for key in keys.rounds]
+        self.bits = f.splat(self.wide, keys.right_bits)
+        self.masks = [f.splat(self.word, _mask(f, b)) for b in (keys.left_bits, keys.right_bits)]
+
+    def emit(self) -> None:
+        """The whole function, piece after piece."""
+        f = self.f
+
+        def piece(begin: Operand, _: list[str]) -> None:
+            count = f.minimum_int(f.sub("%count", begin), PIECE)
+            out = f.at("%out", begin, "int64")
+            self._first_pass(f.add(f.add("%first", begin), "%rotation"), count, out)
+            self._passes(self._outside(count, out), out)
+
+        f.loop("%count", piece, step=PIECE)
+
+    def _first_pass(self, position: Operand, count: Operand, out: str) -> None:
+        f, wide = self.f, self.wide
+        ramp = "<" + ", ".join(f"i64 {lane}" for lane in range(LANES)) + ">"
+
+        def vector(i: Operand, _: list[str]) -> None:
+            place = f.binary("add", wide, f.splat(wide, str(f.add(position, i))), ramp)
+            less = f.binary("sub", wide, place, self.rows)
+            start = f.select(wide, f.compare("slt", wide, place, self.rows), place, less)
+            f.store(wide, self._network(start), f.at(out, i, "int64"))
+
+        f.loop(count, vector, step=LANES)
+
+    def _outside(self, count: Operand, out: str) -> str:
+        """Put the numbers that are outside, and their places, side by side; how many they are."""
+        f, one = self.f, Type("int64")
+
+        def number(i: Operand, found: list[str]) -> list[str]:
+            return [self._keep(str(i), f.load(one, f.at(out, i, "int64")), found[0])]
+
+        return f.loop(count, number, [("i64", "0")])[0]
+
+    def _keep(self, place: str, number: str, found: str) -> str:
+        f, one = self.f, Type("int64")
+        f.store(one, place, f.at(self.places, found, "int64"))
+        f.store(one, number, f.at(self.numbers, found, "int64"))
+        outside = f.icmp("sge", number, "%rows")
+        return f.op(f"add i64 {found}, {f.op(f'zext i1 {outside} to i64')}")
+
+    def _passes(self, left: str, out: str) -> None:
+        """Pass after pass over what is still outside."""
+        f, one = self.f, Type("int64")
+        before, head, body, end = f.block, *(f.fresh_label(n) for n in ("walk", "pass", "end"))
+        f.do(f"br label %{head}")
+        f.label(head)
+        now, slot = f.fresh("left"), len(f.lines)
+        f.lines.append(None)
+        f.do(f"br i1 {f.icmp('sgt', now, 0)}, label %{body}, label %{end}")
+        f.label(body)
+
+        def vector(i: Operand, _: list[str]) -> None:
+            place = f.at(self.numbers, i, "int64")
+            f.store(self.wide, self._network(f.load(self.wide, place)), place)
+
+        f.loop(now, vector, step=LANES)
+
+        def number(i: Operand, found: list[str]) -> list[str]:
+            place = f.load(one, f.at(self.places, i, "int64"))
+            value = f.load(one, f.at(self.numbers, i, "int64"))
+            f.store(one, value, f.at(out, place, "int64"))  # perhaps not yet the last one
+            return [self._keep(place, value, found[0])]
+
+        following = f.loop(now, number, [("i64", "0")])[0]
+        f.do(f"br label %{head}")
+        f.lines[slot] = f"  {now} = phi i64 [ {left}, %{before} ], [ {following}, %{f.block} ]"
+        f.label(end)
+
+    def _network(self, value: str) -> str:
+        """All rounds of the Feistel network on sixteen numbers."""
+        f, wide, word = self.f, self.wide, self.word
+        halves = [f.binary("lshr", wide, value, self.bits), value]
+        left, right = (f.convert("trunc", wide, word, half) for half in halves)
+        right = f.binary("and", word, right, self.masks[1])
+        for number in range(FEISTEL_ROUNDS):
+            source, mask = (right, self.masks[0]) if number % 2 == 0 else (left, self.masks[1])
+            noise = _mix(f, f.binary("add", word, source, self.rounds[number]), LANES)
+            noise = f.binary("and", word, noise, mask)
+            if number % 2 == 0:
+                left = f.binary("xor", word, left, noise)
+            else:
+                right = f.binary("xor", word, right, noise)
+        high, low = (f.convert("zext", word, wide, half) for half in (left, right))
+        return f.binary("or", wide, f.binary("shl", wide, high, self.bits), low)
 
 
 def _mask(f: Emitter, bits: str) -> str:

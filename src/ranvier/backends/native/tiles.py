@@ -17,6 +17,8 @@ from ranvier.compiler.groups import Operand as Side
 
 #: Steps of the sum written out in one round of the loop.
 UNROLL = 4
+#: Rows times steps up to which a short program writes out a sum.
+MOST_STEPS = 32
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,12 @@ class Kernel:
     Attributes:
         dtype: of both operands and the sum.
         rows: rows of the tile.
-        vectors: vectors of sixteen columns.
+        vectors: vectors of columns.
         unit: the stride of the left operand that is 1: "depth" (rows of numbers), "row" (its
             transpose), or "none".
         pitch: the left operand's row stride where it is fixed in the kernel; 0: at run time.
             Tiles of more than eight rows need it, or their addresses take the registers.
+        lanes: columns of a vector: fewer than sixteen where the matrix has fewer.
     """
 
     dtype: str
@@ -38,16 +41,18 @@ class Kernel:
     vectors: int
     unit: str
     pitch: int = 0
+    lanes: int = LANES
 
     @property
     def name(self) -> str:
         """Its symbol."""
-        return f"tile_{self.dtype}_{self.rows}x{self.vectors}_{self.unit}_{self.pitch}"
+        narrow = "" if self.lanes == LANES else f"_of_{self.lanes}"
+        return f"tile_{self.dtype}_{self.rows}x{self.vectors}_{self.unit}_{self.pitch}{narrow}"
 
     @property
     def columns(self) -> int:
         """Columns of the tile."""
-        return self.vectors * LANES
+        return self.vectors * self.lanes
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def emit_kernel(kernel: Kernel, declarations: set[str]) -> str:
 
 def emit_sum(f: Emitter, kernel: Kernel, sides: Sides, out: str) -> None:
     """Sum one tile into ``out``, in place."""
-    vector = Type(kernel.dtype, LANES)
+    vector = Type(kernel.dtype, kernel.lanes)
     offsets = [f.mul(r, sides.row) for r in range(kernel.rows)]
     zeros = [(str(vector), f.zero(vector))] * (kernel.rows * kernel.vectors)
     types = ["ptr", "ptr", *(t for t, _ in zeros)]
@@ -96,10 +101,11 @@ def emit_sum(f: Emitter, kernel: Kernel, sides: Sides, out: str) -> None:
 
     state = [sides.a, sides.b, *(z for _, z in zeros)]
     whole = _whole(f, sides.count, UNROLL)
-    state = f.loop(whole, lambda _, v: steps(UNROLL, v), typed(state), step=UNROLL)
+    keep = not isinstance(sides.count, int) or sides.count * kernel.rows > MOST_STEPS
+    state = f.loop(whole, lambda _, v: steps(UNROLL, v), typed(state), UNROLL, keep=keep)
     state = f.loop(sides.count, lambda _, v: steps(1, v), typed(state), start=whole)
     for number, value in enumerate(state[2:]):
-        f.store(vector, value, f.at(out, number * LANES, kernel.dtype))
+        f.store(vector, value, f.at(out, number * kernel.lanes, kernel.dtype))
 
 
 def _whole(f: Emitter, count: Operand, multiple: int) -> Operand:
@@ -111,8 +117,8 @@ def _whole(f: Emitter, count: Operand, multiple: int) -> Operand:
 def _step_of_sum(
     f: Emitter, kernel: Kernel, a: str, offsets: Sequence[Operand], b: str, sums: list[str]
 ) -> list[str]:
-    vector, scalar = Type(kernel.dtype, LANES), Type(kernel.dtype)
-    line = [f.load(vector, f.at(b, v * LANES, kernel.dtype)) for v in range(kernel.vectors)]
+    vector, scalar = Type(kernel.dtype, kernel.lanes), Type(kernel.dtype)
+    line = [f.load(vector, f.at(b, v * kernel.lanes, kernel.dtype)) for v in range(kernel.vectors)]
     out = []
     for r in range(kernel.rows):
         number = f.splat(vector, f.load(scalar, f.at(a, offsets[r], kernel.dtype)))
@@ -166,7 +172,7 @@ def emit_pack(
         panel: where to.
     """
     scalar = Type(dtype)
-    if side.depth == 1:
+    if side.depth == 1 and (columns % LANES == 0 or side.buffer.panel):
 
         def block(k: Operand, _: list[str]) -> None:
             first = _along_row(f, side, k)
