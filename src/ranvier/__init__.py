@@ -112,6 +112,7 @@ _NAMES: dict[str, str] = {
     "Sequential": "ranvier.models",
     "Model": "ranvier.models",
     "EarlyStopping": "ranvier.models",
+    "Checkpoint": "ranvier.models",
     "ReduceLearningRateOnPlateau": "ranvier.models",
     "Callback": "ranvier.training.callbacks",
     "FunctionCallback": "ranvier.training.callbacks",

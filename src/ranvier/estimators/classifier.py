@@ -220,7 +220,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         places = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
         known = self.classes_[places] == y
         if not np.all(known):
-            raise self._other_classes(f"{y[int(np.argmin(known))]!r} is not among them")
+            raise self._other_classes(f"{str(y[int(np.argmin(known))])!r:.80} is not among them")
         names = [str(value) for value in self.classes_.tolist()]
         values = np.array(self.classes_)
         if len(names) == 1:

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from ranvier.data.targets import Targets
 from ranvier.estimators.parameters import Checked
+from ranvier.estimators.row_loss import NAME as CORRECTION
+from ranvier.estimators.row_loss import RowLossCorrection, corrected
 from ranvier.estimators.scikit import scikit
 from ranvier.estimators.stopping import StoppingRule
 from ranvier.foundation.errors import DataError, TrainingError
 from ranvier.losses import Loss
+from ranvier.metrics import Metric
 from ranvier.models import Model
 from ranvier.models.callbacks import Callbacks
 from ranvier.models.request import FitRequest, training_program, understood
@@ -141,13 +144,18 @@ def _run(
     while done < epochs:
         # The rule cannot end training earlier than this, so these epochs are one native call.
         history = program.run(epochs if each else min(rule.certain, epochs - done))
-        for name, numbers in history.items():
-            member.history.setdefault(name, []).extend(numbers)
+        lines = [
+            dict(zip(history, line, strict=True)) for line in zip(*history.values(), strict=True)
+        ]
+        losses = [corrected(line) for line in lines]
+        for name, numbers in {**history, "loss": losses}.items():
+            if not name.endswith(CORRECTION):
+                member.history.setdefault(name, []).extend(numbers)
         done += history.epochs
         member.epochs += history.epochs
         if not each:
             # No short circuit: every loss is counted, and only the last one can end it.
-            over = [rule.count(loss) for loss in history["loss"]]
+            over = [rule.count(loss) for loss in losses]
             rule.converged = any(over)
         if history.interrupted:
             return True
@@ -163,13 +171,18 @@ def _program(
     if task.validation is not None:
         x, targets = task.validation
         held = (x if len(x) > 1 else x[0], targets)
-    metrics = [task.score.removeprefix("val_")] if task.score not in (None, "val_loss") else []
+    metrics: list[Metric | str] = []
+    if task.score not in (None, "val_loss"):
+        metrics.append(str(task.score).removeprefix("val_"))
+    batch = parameters.batch_size(task.rows)
+    if batch < task.rows:
+        metrics.append(RowLossCorrection(task.loss, task.loss_weight))
     request = FitRequest(
         task.x if len(task.x) > 1 else task.x[0],
         task.targets,
         task.loss,
         parameters.optimizer,
-        parameters.batch_size(task.rows),
+        batch,
         held,
         callbacks,
         metrics,

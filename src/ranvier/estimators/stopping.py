@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranvier.estimators.row_loss import corrected
 from ranvier.training.callbacks import Callback
 from ranvier.training.events import EpochEnded
 
@@ -96,9 +97,10 @@ class StoppingRule(Callback):
         score = None if self.score is None else float(event[self.score])
         if score is not None and self.negative:
             score = -score
-        over = self.count(event["loss"], score)
+        loss = corrected(event.columns)
+        over = self.count(loss, score)
         if self.say:
-            sys.stdout.write(f"Iteration {len(self.losses)}, loss = {event['loss']:.8f}\n")
+            sys.stdout.write(f"Iteration {len(self.losses)}, loss = {loss:.8f}\n")
             if score is not None:
                 sys.stdout.write(f"Validation score: {score:f}\n")
         if score is not None and score > best_score:

@@ -28,6 +28,9 @@ class ModelLike(Protocol):
     def losses(self) -> tuple[Loss | None, ...]:
         """The loss of each output; None before the first fit."""
 
+    def input_arrays(self, x: object) -> tuple[Array, ...]:
+        """Examples as training reads them, one array for each input."""
+
     def training_arrays(
         self, x: object, y: object
     ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:

@@ -18,9 +18,11 @@ from ranvier.data.strict_json import Fields, odd, read_object
 from ranvier.formats.container import MOST_HEADER_BYTES, damaged, not_ours
 from ranvier.foundation.errors import ArgumentError, ModelFileError
 
-#: Raised by one whenever an older Ranvier could misread a file.
-FORMAT_VERSION = 1
+#: Raised by one whenever an older Ranvier could misread a file, or not read it.
+#: 2: reference rows and checkpoints.
+FORMAT_VERSION = 2
 
+#: Of format 1; format 2 has `ADDED` beside them.
 KEYS = (
     "ranvier",
     "versions",
@@ -31,6 +33,7 @@ KEYS = (
     "notes",
     "sha256",
 )
+ADDED = ("reference", "checkpoint")
 MOST_CLASSES = 1_000_000
 MOST_NOTES = 1_000
 LONGEST_NOTE = 10_000
@@ -158,9 +161,18 @@ def read_content(text: str, path: Path) -> dict[str, Any]:
             needed=f"format {FORMAT_VERSION} or older, which ranvier {_installed('ranvier')} reads",
             fix="pip install --upgrade ranvier",
         )
-    if version != FORMAT_VERSION or isinstance(version, bool):
+    if version < 1 or isinstance(version, bool):
         raise damaged(path, f"its format is {version!r:.40}, which never was")
     return parsed
+
+
+def checked_fields(content: Mapping[str, Any]) -> Fields:
+    """The description with exactly the keys of its format.
+
+    Raises:
+        ModelFileError: for other keys.
+    """
+    return Fields(content, "the description", KEYS + (ADDED if content["ranvier"] > 1 else ()))
 
 
 def optional_object(content: Mapping[str, Any], key: str) -> dict[str, Any] | None:

@@ -21,10 +21,10 @@ from ranvier.formats.atomic import write_atomically
 from ranvier.formats.container import Container, damaged, to_bytes
 from ranvier.formats.description import (
     FORMAT_VERSION,
-    KEYS,
     LONGEST_NOTE,
     MOST_NOTES,
     check_bounds,
+    checked_fields,
     class_list,
     optional_classes,
     optional_object,
@@ -33,6 +33,8 @@ from ranvier.formats.description import (
     to_json,
     versions,
 )
+from ranvier.formats.reference_rows import check_reference, reference_of
+from ranvier.formats.reference_rows import declared as declared_reference
 from ranvier.foundation.errors import (
     ArgumentError,
     ModelFileError,
@@ -42,6 +44,9 @@ from ranvier.foundation.errors import (
 from ranvier.foundation.shapes import show_shape
 from ranvier.layers import LAYERS
 from ranvier.networks import Network
+
+#: First part of the names of tensors that belong to a run and not to the model.
+CHECKPOINT = "checkpoint."
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,12 @@ def save_model(
         "settings": None if settings is None else dict(settings),
         "notes": list(notes),
     }
-    content["sha256"] = _checksum(to_json(content, place), network.parameters)
-    write_atomically(place, to_bytes(network.parameters, to_json(content, place)))
+    reference = reference_of(network)
+    content["reference"] = None if reference is None else dict(reference.description)
+    content["checkpoint"] = None
+    tensors = {**network.parameters, **(reference.tensors if reference is not None else {})}
+    content["sha256"] = checksum(to_json(content, place), tensors)
+    write_atomically(place, to_bytes(tensors, to_json(content, place)))
     return place
 
 
@@ -155,14 +164,14 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
 def _load(place: Path) -> LoadedModel:
     container = Container(place)
     content = read_content(container.text, place)
-    fields = Fields(content, "the description", KEYS)
+    fields = checked_fields(content)
     network = _read_network(content["architecture"], place)
-    _compare(container, network)
-    text = _text_without_checksum(content, place)
-    values = {name: container.read(name) for name in network.declared}
-    if fields.text("sha256", 64) != _checksum(text, values):
-        raise damaged(place, "its checksum does not fit its contents: something was altered")
-    network.fill(values)
+    reference = content.get("reference")
+    _compare(container, network, reference is not None, content.get("checkpoint") is not None)
+    tensors = read_tensors(container, content, fields)
+    network.fill({name: tensors[name] for name in network.declared})
+    if reference is not None:
+        check_reference(place, network, reference, tensors)
     return LoadedModel(
         network,
         optional_object(content, "preparation"),
@@ -208,7 +217,7 @@ def _check_functions(place: str, config: Mapping[str, Any]) -> None:
             )
 
 
-def _checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+def checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
     """SHA-256 over the description without its checksum and over all tensors, by name."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
@@ -220,6 +229,23 @@ def _checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 # --- reading
+
+
+def read_tensors(
+    container: Container, content: Mapping[str, Any], fields: Fields
+) -> dict[str, NDArray[Any]]:
+    """All tensors of a file, if its checksum fits them and its description.
+
+    Raises:
+        ModelFileError: if something was altered.
+    """
+    text = _text_without_checksum(content, container.path)
+    tensors = {name: container.read(name) for name in container.tensors()}
+    if fields.text("sha256", 64) != checksum(text, tensors):
+        raise damaged(
+            container.path, "its checksum does not fit its contents: something was altered"
+        )
+    return tensors
 
 
 def _text_without_checksum(content: Mapping[str, Any], path: Path) -> str:
@@ -243,21 +269,27 @@ def _read_network(architecture: object, path: Path) -> Network:
     return network
 
 
-def _compare(container: Container, network: Network) -> None:
-    """The architecture's parameters against the file's tensors, by names, shapes and dtypes."""
-    path, present, declared = container.path, container.tensors(), network.declared
-    missing = [name for name in declared if name not in present]
-    extra = [name for name in present if name not in declared]
+def _compare(container: Container, network: Network, reference: bool, checkpoint: bool) -> None:
+    """What the architecture asks for against the file's tensors, by names, shapes and dtypes."""
+    path, present = container.path, container.tensors()
+    asked = {name: (network.dtype, one.shape) for name, one in network.declared.items()}
+    if reference:
+        asked |= declared_reference(network)
+    missing = [name for name in asked if name not in present]
+    extra = [
+        name
+        for name in present
+        if name not in asked and not (checkpoint and name.startswith(CHECKPOINT))
+    ]
     if missing:
         raise damaged(path, f"the tensor {missing[0]!r} is missing")
     if extra:
         raise damaged(path, f"it holds the tensor {extra[0]!r:.80}, which no layer has")
-    for name, parameter in declared.items():
-        expected = (network.dtype, parameter.shape)
+    for name, expected in asked.items():
         if present[name] != expected:
             dtype, shape = present[name]
             raise damaged(
                 path,
                 f"the tensor {name!r} is {dtype}{show_shape(shape)}, "
-                f"the architecture asks for {network.dtype}{show_shape(parameter.shape)}",
+                f"the architecture asks for {expected[0]}{show_shape(expected[1])}",
             )

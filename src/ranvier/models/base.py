@@ -26,6 +26,7 @@ from ranvier.models.stored import store
 from ranvier.models.summary import summary_text
 from ranvier.networks.nested import Nested
 from ranvier.networks.network import Network
+from ranvier.training.predictor import Predictor
 from ranvier.training.program import PredictionProgram, several
 
 
@@ -93,6 +94,20 @@ class BaseModel:
         """The loss of each output in the last fit; None before."""
         return self._losses
 
+    def input_arrays(self, x: object) -> tuple[NDArray[Any], ...]:
+        """Examples as training reads them, one array for each input.
+
+        **Shapes** ``x: (N, ...)``
+
+        Raises:
+            NotBuiltError: before the first fit or build.
+            RanvierError: examples that do not fit the model.
+        """
+        self._check_built("input_arrays")
+        arrays = all_examples(x, ends_of(self.network), "X")
+        self.network.check_rows(arrays)
+        return arrays
+
     def training_arrays(
         self, x: object, y: object
     ) -> tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]:
@@ -104,9 +119,7 @@ class BaseModel:
             NotBuiltError: before the first fit or build.
             RanvierError: rows that do not fit the model.
         """
-        self._check_built("training_arrays")
-        arrays = all_examples(x, ends_of(self.network), "X")
-        self.network.check_rows(arrays)
+        arrays = self.input_arrays(x)
         given = parts(y, self.network.wiring.output_names, "y")
         shapes, rows = self.network.output_shapes, len(arrays[0])
         ends = zip(given, self.preparations, shapes, strict=True)
@@ -137,7 +150,7 @@ class BaseModel:
         self._forget_programs()
         return self
 
-    def predict(self, x: object, *, engine: str = "native") -> Any:
+    def predict(self, x: object, *, engine: str = "native", threads: int | None = None) -> Any:
         """What the last layer gives for each example.
 
         **Shapes** ``x: (N, ...) -> (N, ...)``
@@ -145,6 +158,8 @@ class BaseModel:
         Args:
             x: examples; a tuple or a dict by name for several inputs.
             engine: ``"native"`` or ``"reference"``.
+            threads: how many at most share the rows; left out: what ``RANVIER_THREADS`` says, else
+                all processors. Few rows have one; the bits are the same for any number.
 
         Returns:
             An array; a tuple of arrays for several outputs, or a dict if they have names.
@@ -153,15 +168,55 @@ class BaseModel:
             NotBuiltError: before the first fit or build.
             ShapeError: examples of another shape than the network's.
         """
-        return self._named(self._outputs(x, "predict", engine))
+        return self._named(self._outputs(x, "predict", engine, threads))
 
-    def _outputs(self, x: object, method: str, engine: str) -> tuple[NDArray[Any], ...]:
+    def predictor(
+        self, batch: int = 1, *, dtype: str | Sequence[str] | None = None
+    ) -> Predictor:
+        """The forward pass as a callable with arrays of its own, for control loops and servers.
+
+        Nothing is allocated in a call. Write the rows into ``inputs`` and call; or call with rows,
+        which are copied there. What comes back is ``outputs``, overwritten by the next call. The
+        numbers are those of `predict`, to the bit.
+
+        It has the parameters of the moment it is made; ``update()`` takes those of another. One
+        predictor serves one thread: make one for each. Calls that take less than about 20
+        microseconds keep Python's lock. What is in the rows is not checked.
+
+        **Shapes** ``x: (batch, ...) -> (batch, ...)``
+
+        Args:
+            batch: rows of every call.
+            dtype: of the input arrays; one for all, or one for each input; left out: the network's.
+
+        Raises:
+            NotBuiltError: before the first fit or build.
+            ArgumentError: a batch that is not 1 or more, another number of dtypes than inputs.
+            DTypeError: a dtype that data cannot have.
+
+        Example:
+            >>> import numpy as np, ranvier as rv
+            >>> model = rv.Sequential(rv.Dense(3)).build((2,))
+            >>> predict = model.predictor()
+            >>> predict.inputs[0] = 0.5, -0.5
+            >>> bool((predict() == model.predict([[0.5, -0.5]])).all())
+            True
+            >>> predict(np.zeros(2)) is predict.outputs
+            True
+        """
+        self._check_built("predictor")
+        whole_number("predictor", "batch", batch, high=2**20)
+        return Predictor(self.network, batch, dtype, self._named)
+
+    def _outputs(
+        self, x: object, method: str, engine: str, threads: int | None = None
+    ) -> tuple[NDArray[Any], ...]:
         """One array for each output."""
         self._check_built(method)
         arrays = all_examples(x, ends_of(self.network), "X")
         self.network.check_rows(arrays)
         one_of(method, "engine", engine, ENGINES)
-        return several(self._prediction(engine)(*arrays))
+        return several(self._prediction(engine)(*arrays, threads=threads))
 
     def _named(self, found: Sequence[Any]) -> Any:
         """As the model's outputs were given: one thing, a tuple, or a dict."""

@@ -6,9 +6,9 @@ no Python runs between epochs. All others listen: see `ranvier.training.callback
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ranvier.foundation.errors import ArgumentError, UnknownNameError, did_you_mean
 from ranvier.layers.arguments import flag, number, one_of, whole_number
@@ -139,6 +139,15 @@ class ReduceLearningRateOnPlateau(Callback):
             self._cooling, self._bad = self.cooldown, 0
             rate = max(event.learning_rate * self.factor, self.min_learning_rate)
             event.set_learning_rate(min(rate, event.learning_rate))
+
+    def checkpoint_state(self) -> dict[str, Any]:
+        """The best number so far, and what was counted since."""
+        return {"best": self._best, "bad": self._bad, "cooling": self._cooling}
+
+    def resume_from(self, state: Mapping[str, Any]) -> None:
+        """Go on counting."""
+        self._best, self._bad = float(state["best"]), int(state["bad"])
+        self._cooling = int(state["cooling"])
 
 
 AnyCallback: TypeAlias = EarlyStopping | Callback | Callable[[EpochEnded], object]

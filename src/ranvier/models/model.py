@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ranvier.layers.arguments import whole_number
@@ -15,6 +16,7 @@ from ranvier.layers.base import Layer
 from ranvier.layers.symbolic import SymbolicTensor
 from ranvier.models.base import BaseModel
 from ranvier.models.callbacks import Callbacks
+from ranvier.models.checkpoint import bind, state_in
 from ranvier.models.fitting import Validation
 from ranvier.models.plan import FitPlan, Losses, LossWeights, Metrics
 from ranvier.models.progress_line import both, final_text, progress_line
@@ -99,6 +101,7 @@ class Model(BaseModel):
         threads: int | None = None,
         time_limit: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        resume: str | Path | None = None,
     ) -> History:
         """Train. A second fit goes on from the weights with a fresh optimizer.
 
@@ -135,6 +138,8 @@ class Model(BaseModel):
                 all processors. Short steps have one; the bits are the same for any number.
             time_limit: seconds after which training stops cleanly.
             on_progress: called now and then with a Progress.
+            resume: a file that `rv.Checkpoint` wrote in a run of the same network, data and
+                arguments, which goes on from there exactly; `epochs` are then those of both.
 
         Returns:
             The history: ``history["loss"]``, ``history["val_accuracy"]`` ..., a number an epoch.
@@ -150,13 +155,18 @@ class Model(BaseModel):
             sample_weight, class_weight, shuffle, seed, engine,
             UpdateRules(clip_norm, clip_value, accumulate, average), loss_weights, threads,
         )  # fmt: skip
+        # Read first: the file may be the one that a checkpoint of this run replaces.
+        state, said = (None, []) if resume is None else state_in(resume)
         program, plan = self._program(request)
+        if state is not None:
+            program.go_on_from(state)
+        plan_notes = [*plan.notes, *said]
         if line is not None:
-            line.say(plan.notes)
+            line.say(plan_notes)
         history = program.run(epochs, on_progress=both(line, on_progress), time_limit=time_limit)
         if line is not None:
             line.finish("\n".join([final_text(history), *history.notes]))
-        history.notes = [*plan.notes, *history.notes]
+        history.notes = [*plan_notes, *history.notes]
         return history
 
     def training_program(
@@ -246,6 +256,7 @@ class Model(BaseModel):
     def _program(self, request: FitRequest) -> tuple[TrainingProgram, FitPlan]:
         plan = understood(request, self.network, self.preparations)
         program = training_program(request, plan, self.network)
+        bind(plan.listeners, plan.preparations, plan.losses)
         self.preparations, self._losses = plan.preparations, plan.losses
         self._loss_weights = plan.loss_weights
         # The reference computes with NumPy and plans no memory.

@@ -35,21 +35,24 @@ def store(
         FileError: a place that cannot be written to.
         ArgumentError: a layer that is not registered.
     """
+    return save_model(path, network, **beside(preparations, losses))
+
+
+def beside(
+    preparations: Sequence[Preparation | None], losses: Sequence[Loss | None]
+) -> dict[str, Any]:
+    """What a file holds beside the network, as arguments of `save_model`."""
     prepared = [None if one is None else json.loads(one.to_json()) for one in preparations]
     written = [_loss_settings(loss) for loss in losses]
+    if len(preparations) > 1:
+        return {"preparation": {"outputs": prepared}, "settings": {"losses": written}}
     first = preparations[0]
-    if len(preparations) == 1:
-        return save_model(
-            path,
-            network,
-            preparation=prepared[0],
-            classes=list(first.class_values) or None if first is not None else None,
-            settings=None if written[0] is None else {"loss": written[0]},
-            notes=() if first is None else first.notes,
-        )
-    return save_model(
-        path, network, preparation={"outputs": prepared}, settings={"losses": written}
-    )
+    return {
+        "preparation": prepared[0],
+        "classes": None if first is None else list(first.class_values) or None,
+        "settings": None if written[0] is None else {"loss": written[0]},
+        "notes": () if first is None else first.notes,
+    }
 
 
 def _loss_settings(loss: Loss | None) -> dict[str, Any] | None:

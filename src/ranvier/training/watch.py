@@ -143,7 +143,7 @@ class Watch:
             seconds = self.earlier + time.perf_counter() - self.begin
             first = (self.first, self.first_step)
             state = self.keeper.take(first, self.history, seconds, reason, self.callbacks)
-            asked = receivers.copy()
+            asked = list(dict.fromkeys(receivers))  # once, also if two intervals end together
             receivers.clear()
             for receiver in asked:
                 receiver(state)

@@ -14,8 +14,11 @@ from ranvier.backends.native.expressions import ROWS_AHEAD
 from ranvier.backends.native.modes import emit_flush, emit_restore
 from ranvier.backends.native.random import (
     PIECE,
+    SHORT_EPOCH,
     emit_call_order,
+    emit_call_order_epochs,
     emit_order,
+    emit_order_epochs,
     emit_permutation_keys,
 )
 from ranvier.backends.native.running_sums import Region, RunningSums, load_real, size_of
@@ -225,14 +228,12 @@ class TrainingDriver(_Driver):
         """The text of the function."""
         f = self.f
         f.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-        self.order = emit_order(f.declarations)
+        self.order = emit_order(f.declarations) + emit_order_epochs(f.declarations)
         self._load_constants()
         f.do("br label %epochs")
         f.label("epochs")
         self.epoch = self.get("epoch")
         self._leave_if(f.icmp("sge", self.epoch, self.get("last_epoch")), control.FINISHED)
-        self.keys = emit_permutation_keys(f, self.seed, self.epoch, self.rows)
-        f.store(I64, "0", self.known[1])
         f.do("br label %batches")
         f.label("batches")
         self.batch = self.get("batch")
@@ -265,6 +266,8 @@ class TrainingDriver(_Driver):
         many = f.op(f"sdiv i64 {PIECE}, {self.size}")
         self.block = f.mul(many, self.size)
         self.known = [f.allocate(I64, 1), f.allocate(I64, 1)]
+        f.store(I64, "0", self.known[0])
+        f.store(I64, "0", self.known[1])
         self.write(self.layout.seed, self.seed)
 
     def _leave_if(self, condition: str, status: int) -> None:
@@ -310,29 +313,61 @@ class TrainingDriver(_Driver):
     def _rows_of_batch(self, first: str, count: str) -> str:
         """Where the batch's row numbers lie; those of many small batches are found at once."""
         f = self.f
-        end = f.add(first, count)
+        place = f.add(f.op(f"mul nsw i64 {self.epoch}, {self.rows}"), first)
         known = f.op(
-            f"and i1 {f.icmp('sle', f.load(I64, self.known[0]), first)}, "
-            f"{f.icmp('sle', end, f.load(I64, self.known[1]))}"
+            f"and i1 {f.icmp('sle', f.load(I64, self.known[0]), place)}, "
+            f"{f.icmp('sle', f.add(place, count), f.load(I64, self.known[1]))}"
         )
 
         def find() -> None:
             left = f.minimum_int(f.sub(self.rows, first), self.block)
             length = f.op(f"select i1 {f.icmp('sgt', count, left)}, i64 {count}, i64 {left}")
-            mixed, plain, end = (f.fresh_label(name) for name in ("mixed", "plain", "end"))
-            f.do(f"br i1 {self.shuffle}, label %{mixed}, label %{plain}")
-            f.label(mixed)
-            emit_call_order(f, self.keys, self.rows, first, length, self.numbers)
-            f.do(f"br label %{end}")
-            f.label(plain)
-            self.in_order(self.numbers, first, length)
-            f.do(f"br label %{end}")
-            f.label(end)
-            f.store(I64, first, self.known[0])
-            f.store(I64, str(f.add(first, length)), self.known[1])
+            self._order(self.epoch, first, length, self.numbers)
+            total = self._epochs_to_come(first, length) if not self.layout.validation else length
+            f.store(I64, str(place), self.known[0])
+            f.store(I64, str(f.add(place, total)), self.known[1])
 
         f.when(f.op(f"xor i1 {known}, true"), find)
-        return f.at(self.numbers, f.sub(first, f.load(I64, self.known[0])), "int64")
+        return f.at(self.numbers, f.sub(place, f.load(I64, self.known[0])), "int64")
+
+    def _epochs_to_come(self, first: str, length: str) -> Operand:
+        """Short epochs: find the rows of those to come as well; how many rows are known then.
+
+        One epoch's keys wait for each other, but not for those of the next.
+        """
+        f = self.f
+        room = f.op(f"sdiv i64 {f.sub(PIECE, length)}, {self.rows}")
+        ended = f.icmp("eq", f.add(first, length), self.rows)
+        more = f.op(f"select i1 {ended}, i64 {room}, i64 0")
+
+        out = f.at(self.numbers, length, "int64")
+        short = f.op(f"and i1 {self.shuffle}, {f.icmp('sle', self.rows, SHORT_EPOCH)}")
+        following = f.add(self.epoch, 1)
+        f.when(
+            short,
+            lambda: emit_call_order_epochs(f, following, more, self.rows, self.seed, out),
+        )
+
+        def epoch(i: Operand, _: list[str]) -> None:
+            number = str(f.add(following, i))
+            self._order(number, 0, self.rows, f.at(out, f.mul(self.rows, i), "int64"))
+
+        f.loop(f.op(f"select i1 {short}, i64 0, i64 {more}"), epoch)
+        return f.add(length, f.mul(self.rows, more))
+
+    def _order(self, epoch: str, first: Operand, count: str, out: str) -> None:
+        """Find rows of an epoch's order."""
+        f = self.f
+        mixed, plain, end = (f.fresh_label(name) for name in ("mixed", "plain", "end"))
+        f.do(f"br i1 {self.shuffle}, label %{mixed}, label %{plain}")
+        f.label(mixed)
+        keys = emit_permutation_keys(f, self.seed, epoch, self.rows)
+        emit_call_order(f, keys, self.rows, first, count, out)
+        f.do(f"br label %{end}")
+        f.label(plain)
+        self.in_order(out, first, count)
+        f.do(f"br label %{end}")
+        f.label(end)
 
     def _epoch_end(self) -> None:
         f, layout = self.f, self.layout
@@ -344,6 +379,7 @@ class TrainingDriver(_Driver):
             f.store(F64, number, f.at(history, column, "float64"))
         if layout.validation:
             _validate(self, layout.validation)
+            f.store(I64, "0", self.known[1])  # it has put other row numbers in their place
             loss = f.binary("fdiv", F64, self.sums.load(0), self.sums.load(1))
             checked = [loss, *self.results(layout, 2)]
             for column, number in enumerate(checked, len(numbers)):

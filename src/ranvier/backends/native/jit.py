@@ -51,10 +51,19 @@ class Code:
     machine: Any
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def function(self, name: str, *argument_types: Any) -> Callable[..., None]:
-        """A function of the code as a Python callable that lets other threads run."""
+    def function(
+        self, name: str, *argument_types: Any, keeps_lock: bool = False
+    ) -> Callable[..., None]:
+        """A function of the code as a Python callable that lets other threads run.
+
+        Args:
+            name: of the function.
+            argument_types: of ctypes.
+            keeps_lock: no other thread may run Python meanwhile; for calls of a few microseconds.
+        """
         address = self.engine.get_function_address(name)
-        function = ctypes.CFUNCTYPE(None, *argument_types)(address)
+        kind = ctypes.PYFUNCTYPE if keeps_lock else ctypes.CFUNCTYPE
+        function = kind(None, *argument_types)(address)
         function.owner = self  # type: ignore[attr-defined]  # the code must outlive its callers
         return function
 

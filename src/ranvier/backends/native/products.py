@@ -17,7 +17,7 @@ from ranvier.backends.native.nests import count_of, finish_elements, lanes_along
 from ranvier.backends.native.places import Arguments, TileColumns
 from ranvier.backends.native.shares import Cut, Span
 from ranvier.backends.native.target import Target
-from ranvier.backends.native.tiles import Kernel, Sides, emit_call, emit_pack, emit_pack_left, emit_sum
+from ranvier.backends.native.tiles import UNROLL, Kernel, Sides, emit_call, emit_pack, emit_pack_left, emit_sum
 from ranvier.compiler.groups import LANES, Group
 from ranvier.compiler.groups import Operand as Side
 from ranvier.compiler.index import Axis, Index
@@ -206,7 +206,8 @@ class ProductNest:
         span = self.row_span
         first: Operand = span.first if span is not None else 0
         last = span.last if span is not None else self.rows
-        self.f.loop(last, lambda row, _: body(row), step=self.tile_rows, start=first)
+        keep = self.tile_rows > UNROLL
+        self.f.loop(last, lambda row, _: body(row), (), self.tile_rows, first, keep)
 
     def _panel(self, column: Operand, vectors: int) -> None:
         """All row tiles of one panel of columns."""
@@ -222,7 +223,7 @@ class ProductNest:
         scratch = self.group.scratch
         if scratch is not None and self.lanes > 1:  # a single column is as good as packed
             panel = self.arguments.pointers[scratch]
-            line = vectors * self.lanes
+            line = vectors * (LANES if right.buffer.panel else self.lanes)
             emit_pack(f, self.dtype, source, right, line, count, panel)
             source = panel
         whole = Sides("", left.outer, left.depth, source, line, count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
 from ranvier.compiler.groups import LANES
@@ -16,6 +16,8 @@ from ranvier.foundation.random import (
 
 #: Positions whose rows are found together: their numbers stay in the first-level cache.
 PIECE = 256
+#: Rows of an epoch up to which the lanes of a vector are the positions of several epochs.
+SHORT_EPOCH = LANES // 2
 
 
 def emit_uniform(f: Emitter, elements: str, seed: str, step: str, site: int, lanes: int) -> str:
@@ -104,6 +106,15 @@ def emit_call_order(
     )
 
 
+def emit_call_order_epochs(
+    f: Emitter, epoch: Operand, epochs: Operand, rows: str, seed: str, out: str
+) -> None:
+    """Call ``@order_epochs``: the rows of whole short epochs one after another."""
+    f.do(
+        f"call void @order_epochs(ptr {out}, i64 {epoch}, i64 {epochs}, i64 {rows}, i64 {seed})"
+    )
+
+
 def emit_order(declarations: set[str]) -> str:
     """``@order``: rows of an epoch's order (see ``permuted_rows``), sixteen at a time.
 
@@ -134,9 +145,8 @@ class _Order:
         self.places = f.allocate(Type("int64"), PIECE + LANES)
         self.numbers = f.allocate(Type("int64"), PIECE + LANES)
         self.rows = f.splat(self.wide, "%rows")
-        self.rounds = [f.splat(self.word, key) for key in keys.rounds]
-        self.bits = f.splat(self.wide, keys.right_bits)
-        self.masks = [f.splat(self.word, _mask(f, b)) for b in (keys.left_bits, keys.right_bits)]
+        rounds = [f.splat(self.word, key) for key in keys.rounds]
+        self.network = _Network(f, replace(keys, rounds=rounds))
 
     def emit(self) -> None:
         """The whole function, piece after piece."""
@@ -158,7 +168,7 @@ class _Order:
             place = f.binary("add", wide, f.splat(wide, str(f.add(position, i))), ramp)
             less = f.binary("sub", wide, place, self.rows)
             start = f.select(wide, f.compare("slt", wide, place, self.rows), place, less)
-            f.store(wide, self._network(start), f.at(out, i, "int64"))
+            f.store(wide, self.network.mixed(start), f.at(out, i, "int64"))
 
         f.loop(count, vector, step=LANES)
 
@@ -191,7 +201,7 @@ class _Order:
 
         def vector(i: Operand, _: list[str]) -> None:
             place = f.at(self.numbers, i, "int64")
-            f.store(self.wide, self._network(f.load(self.wide, place)), place)
+            f.store(self.wide, self.network.mixed(f.load(self.wide, place)), place)
 
         f.loop(now, vector, step=LANES)
 
@@ -206,8 +216,98 @@ class _Order:
         f.lines[slot] = f"  {now} = phi i64 [ {left}, %{before} ], [ {following}, %{f.block} ]"
         f.label(end)
 
-    def _network(self, value: str) -> str:
-        """All rounds of the Feistel network on sixteen numbers."""
+
+def emit_order_epochs(declarations: set[str]) -> str:
+    """``@order_epochs``: the rows of several epochs of at most ``SHORT_EPOCH`` rows each.
+
+    Lanes are the positions of as many epochs as they hold. Sixteen keys are found as quickly as
+    one, and lanes whose number is inside wait for the others.
+    """
+    f = Emitter(
+        "define internal void @order_epochs(ptr noalias %out, i64 %epoch, i64 %epochs, i64 %rows, "
+        "i64 %seed)",
+        declarations,
+        "nounwind noinline",
+    )
+    wide, word = Type("int64", LANES), Type("uint32", LANES)
+    together = f.op(f"udiv i64 {LANES}, %rows")
+    rows = f.splat(word, f.op("trunc i64 %rows to i32"))
+    ramp = "<" + ", ".join(f"i32 {lane}" for lane in range(LANES)) + ">"
+    later = f.binary("udiv", word, ramp, rows)  # epochs after the vector's first one
+    position = f.binary("sub", word, ramp, f.binary("mul", word, later, rows))
+    seed = [f.op(f"trunc i64 {x} to i32") for x in ("%seed", f.op("lshr i64 %seed, 32"))]
+    low, high = (f.splat(word, x) for x in seed)
+    left_bits, right_bits = _half_bits(f, "%rows")
+
+    def vector(done: Operand, _: list[str]) -> None:
+        first = f.splat(word, f.op(f"trunc i64 {f.add('%epoch', done)} to i32"))
+        states = _states(f, (low, high), f.binary("add", word, first, later), LANES)
+        rotation = _remainder(f, states.pop(), rows)
+        keys = PermutationKeys(states, rotation, left_bits, right_bits)
+        start = f.binary("add", word, position, rotation)
+        less = f.binary("sub", word, start, rows)
+        start = f.select(word, f.compare("ult", word, start, rows), start, less)
+        number = _walk(f, _Network(f, keys), f.convert("zext", word, wide, start))
+        f.store(wide, number, f.at("%out", f.mul(done, "%rows"), "int64"))
+
+    # The step of this loop is only known when it runs.
+    f.do("br label %vectors")
+    f.label("vectors")
+    done, slot = f.fresh("done"), len(f.lines)
+    f.lines.append(None)
+    f.do(f"br i1 {f.icmp('slt', done, '%epochs')}, label %vector, label %all")
+    f.label("vector")
+    vector(done, [])
+    following = f.add(done, together)
+    f.do("br label %vectors")
+    f.lines[slot] = f"  {done} = phi i64 [ 0, %entry ], [ {following}, %{f.block} ]"
+    f.label("all")
+    f.do("ret void")
+    return f.text()
+
+
+def _remainder(f: Emitter, dividends: str, divisors: str) -> str:
+    """Remainders of 32-bit lanes: the quotient of float64 numbers is exact enough to be cut off."""
+    word, real = Type("uint32", LANES), Type("float64", LANES)
+    pair = [f.convert("uitofp", word, real, x) for x in (dividends, divisors)]
+    whole = f.convert("fptoui", real, word, f.binary("fdiv", real, *pair))
+    return f.binary("sub", word, dividends, f.binary("mul", word, whole, divisors))
+
+
+def _walk(f: Emitter, network: _Network, start: str) -> str:
+    """Pass through the network until every lane is inside of the rows."""
+    wide, truths = Type("int64", LANES), Type("bool", LANES)
+    rows = f.splat(wide, "%rows")
+    before, head, end = f.block, f.fresh_label("walk"), f.fresh_label("end")
+    f.do(f"br label %{head}")
+    f.label(head)
+    value, walking, slot = f.fresh("row"), f.fresh("walking"), len(f.lines)
+    f.lines += [None, None]
+    following = f.select(wide, walking, network.mixed(value), value)
+    outside = f.compare("sge", wide, following, rows)
+    some = f.op(f"icmp ne i{LANES} {f.op(f'bitcast {truths} {outside} to i{LANES}')}, 0")
+    f.do(f"br i1 {some}, label %{head}, label %{end}")
+    back, everywhere = f.block, constant(truths, True)
+    f.lines[slot] = f"  {value} = phi {wide} [ {start}, %{before} ], [ {following}, %{back} ]"
+    f.lines[slot + 1] = (
+        f"  {walking} = phi {truths} [ {everywhere}, %{before} ], [ {outside}, %{back} ]"
+    )
+    f.label(end)
+    return following
+
+
+class _Network:
+    """The Feistel network on sixteen numbers; keys are one word each, or one for each lane."""
+
+    def __init__(self, f: Emitter, keys: PermutationKeys) -> None:
+        self.f = f
+        self.wide, self.word = Type("int64", LANES), Type("uint32", LANES)
+        self.rounds = keys.rounds
+        self.bits = f.splat(self.wide, keys.right_bits)
+        self.masks = [f.splat(self.word, _mask(f, b)) for b in (keys.left_bits, keys.right_bits)]
+
+    def mixed(self, value: str) -> str:
+        """All rounds."""
         f, wide, word = self.f, self.wide, self.word
         halves = [f.binary("lshr", wide, value, self.bits), value]
         left, right = (f.convert("trunc", wide, word, half) for half in halves)
@@ -244,15 +344,31 @@ def emit_permutation_keys(f: Emitter, seed: str, epoch: str, rows: str) -> Permu
     """Keys of one epoch's permutation (see ``permutation_keys`` and ``half_bits``)."""
     high = f.op(f"lshr i64 {seed}, 32")
     low_word, high_word, number = (f.op(f"trunc i64 {x} to i32") for x in (seed, high, epoch))
-    state = _mix(f, f.op(f"add i32 {number}, {_signed(WEYL[0])}"))
-    state = _mix(f, f.op(f"xor i32 {high_word}, {state}"))
-    state = _mix(f, f.op(f"xor i32 {low_word}, {state}"))
-    keys = []
-    for count in range(FEISTEL_ROUNDS + 1):
-        state = _mix(f, f.op(f"add i32 {state}, {_signed(WEYL[0] * (count + 1))}"))
-        keys.append(state)
+    keys = _states(f, (low_word, high_word), number, 1)
     wide = f.op(f"zext i32 {keys[-1]} to i64")
     rotation = f.op(f"urem i64 {wide}, {rows}")
+    return PermutationKeys(keys[:-1], rotation, *_half_bits(f, rows))
+
+
+def _states(f: Emitter, seed: tuple[str, str], epoch: str, lanes: int) -> list[str]:
+    """Round keys, and what the rotation is taken from (see ``permutation_keys``)."""
+    word = Type("uint32", lanes)
+
+    def more(x: str, count: int) -> str:
+        return _mix(f, f.binary("add", word, x, constant(word, _signed(WEYL[0] * count))), lanes)
+
+    state = more(epoch, 1)
+    for half in reversed(seed):
+        state = _mix(f, f.binary("xor", word, half, state), lanes)
+    states = []
+    for count in range(1, FEISTEL_ROUNDS + 2):
+        state = more(state, count)
+        states.append(state)
+    return states
+
+
+def _half_bits(f: Emitter, rows: str) -> tuple[str, str]:
+    """Bits of the two halves of the network (see ``half_bits``)."""
     f.declarations.add("declare i64 @llvm.ctlz.i64(i64, i1)")
     less = f.sub(rows, 1)
     zeros = f.op(f"call i64 @llvm.ctlz.i64(i64 {less}, i1 false)")
@@ -260,4 +376,4 @@ def emit_permutation_keys(f: Emitter, seed: str, epoch: str, rows: str) -> Permu
     small = f.icmp("slt", found, 2)
     bits = f.op(f"select i1 {small}, i64 2, i64 {found}")
     right = f.op(f"lshr i64 {bits}, 1")
-    return PermutationKeys(keys[:-1], rotation, str(f.sub(bits, right)), right)
+    return str(f.sub(bits, right)), right

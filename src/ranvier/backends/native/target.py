@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import llvmlite.binding as llvm
 
 from ranvier.compiler.groups import LANES
 from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.settings import read_settings
+
+#: Sums that keep two multiply-add units busy whose results are there after four cycles.
+INDEPENDENT_SUMS = 8
 
 _AVX512 = ("avx512f", "avx512vl", "avx512bw", "avx512dq")
 
@@ -24,6 +27,7 @@ class Target:
         vector_bytes: width of a vector register.
         registers: number of vector registers.
         x86: whether x86 intrinsics may be used.
+        few_rows: rows of every product where they are so few that tiles get wider; 0: many.
     """
 
     cpu: str
@@ -31,13 +35,29 @@ class Target:
     vector_bytes: int
     registers: int
     x86: bool
+    few_rows: int = 0
 
     def tile(self, dtype: str) -> tuple[int, int]:
         """Rows, and vectors of sixteen columns, of a product's register tile.
 
         Sums take rows x columns registers; one row of the right operand and one broadcast number
-        must fit beside them, or the compiler spills.
+        must fit beside them, or the compiler spills. A tile of few rows is wider: a processor needs
+        about eight sums at a time that do not wait for each other.
         """
+        rows, vectors = self._square_tile(dtype)
+        if not self.few_rows:
+            return rows, vectors
+        while rows >= 2 * self.few_rows:
+            rows //= 2
+        sums = rows * LANES * itemsize(dtype) // self.vector_bytes
+        return rows, max(vectors, INDEPENDENT_SUMS // sums)
+
+    def for_few_rows(self, rows: int) -> Target:
+        """The same machine for products of so few rows; itself where they fill a usual tile."""
+        tallest = max(self._square_tile(dtype)[0] for dtype in ("float32", "float64"))
+        return replace(self, few_rows=rows) if 2 * rows <= tallest else self
+
+    def _square_tile(self, dtype: str) -> tuple[int, int]:
         per_row = LANES * itemsize(dtype) // self.vector_bytes  # registers of sixteen columns
         if self.registers >= 32 and per_row == 1:
             return 8, 2

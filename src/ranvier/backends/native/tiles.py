@@ -172,7 +172,7 @@ def emit_pack(
         panel: where to.
     """
     scalar = Type(dtype)
-    if side.depth == 1 and (columns % LANES == 0 or side.buffer.panel):
+    if side.depth == 1 and columns % LANES == 0:
 
         def block(k: Operand, _: list[str]) -> None:
             first = _along_row(f, side, k)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ranvier.backends.native.emitter import Emitter, Operand, Type
+from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
 from ranvier.backends.native.shares import cost_of
 from ranvier.compiler.groups import Group
 from ranvier.foundation.dtypes import itemsize
@@ -40,6 +40,7 @@ class StraightEmitter(Emitter):
         self._places: dict[str, tuple[str, int | None]] = {"%arena": ("%arena", 0)}
         #: What lies where: (block, first byte) to the type and the name of the value.
         self._known: dict[tuple[str, int], tuple[Type, str]] = {}
+        self._not_negative_zero: set[str] = set()
         self._rounds = 1
         super().__init__(head, declarations, attributes)
 
@@ -118,15 +119,40 @@ class StraightEmitter(Emitter):
         known = self._known.get((block, first))
         if known is not None and known[0] == type_:
             return known[1]
-        if type_.lanes > 1:
-            return None
         size = itemsize(type_.dtype)
+        if type_.lanes > 1:
+            return self._assemble(type_, [(block, first + k * size) for k in range(type_.lanes)])
         for (other, start), (kind, value) in self._known.items():
             lane, rest = divmod(first - start, size)
             inside = other == block and kind.dtype == type_.dtype and 0 <= lane < kind.lanes
             if inside and not rest and kind.lanes > 1:
                 return self.op(f"extractelement {kind} {value}, i32 {lane}")
         return None
+
+    def _assemble(self, type_: Type, places: Sequence[tuple[str, int]]) -> str | None:
+        """A vector of numbers that were stored one by one, which memory gives back late."""
+        scalar = Type(type_.dtype)
+        if any(self._known.get(place, (None,))[0] != scalar for place in places):
+            return None
+        vector = "poison"
+        for lane, place in enumerate(places):
+            number = self._known[place][1]
+            vector = self.op(f"insertelement {type_} {vector}, {scalar} {number}, i32 {lane}")
+        return vector
+
+    # --- values
+
+    def binary(self, operation: str, type_: Type, a: str, b: str) -> str:
+        """A two-operand instruction; nothing where zero is added to what is no negative zero."""
+        zeros = (constant(type_, 0.0), "zeroinitializer")
+        if operation != "fadd" or not (a in zeros or b in zeros):
+            return super().binary(operation, type_, a, b)
+        other = b if a in zeros else a
+        if other in zeros or other in self._not_negative_zero:
+            return other
+        total = super().binary(operation, type_, a, b)
+        self._not_negative_zero.add(total)
+        return total
 
     def store(self, type_: Type, value: str, pointer: str) -> None:
         """Store a value and remember it."""
