@@ -31,10 +31,14 @@ ESTIMATORS = [
 ]
 
 
-@parametrize_with_checks(ESTIMATORS)
+#: A list where older versions of scikit-learn give pytest a generator, which it warns of.
+CHECKS = parametrize_with_checks(ESTIMATORS).mark
+
+
+@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
         # scikit-learn's own checks warn of what they skip and of what is to come.
         warnings.simplefilter("default")
+        warnings.simplefilter("ignore", ConvergenceWarning)
         check(estimator)

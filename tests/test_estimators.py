@@ -6,6 +6,7 @@ import itertools
 import pickle
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from ranvier.estimators import (
     NetworkTransformer,
     PerceptronClassifier,
 )
+from ranvier.estimators.parameters import checked
 from ranvier.estimators.stopping import StoppingRule
 from ranvier.foundation.errors import ArgumentError, DataError, UnknownNameError
 
@@ -474,6 +476,22 @@ def test_folds_rates_penalties_and_seeds_share_one_program() -> None:
     assert PLANS.hits > hits
 
 
+def test_fits_in_other_threads_take_one_thread_each() -> None:
+    found: list[int | None] = []
+
+    def look() -> None:
+        found.append(checked(small()).threads)
+
+    look()
+    other = threading.Thread(target=look)
+    other.start()
+    other.join()
+    assert found == [None, 1]
+    assert checked(small(threads=2)).threads == 2
+    models = [small(threads=count).fit(X, Y) for count in (1, 2)]
+    assert (models[0].coefs_[0] == models[1].coefs_[0]).all()
+
+
 # --- bad input
 
 
@@ -505,6 +523,7 @@ def test_folds_rates_penalties_and_seeds_share_one_program() -> None:
         ({"optimizer": "adamant"}, "optimizer"),
         ({"clip_norm": -1.0}, "clip_norm"),
         ({"average": 2.0}, "average"),
+        ({"threads": 0}, "threads"),
     ],
 )
 def test_a_parameter_outside_its_domain_is_a_value_error(

@@ -39,6 +39,12 @@ def curve(rows: int, seed: int = 0, noise: float = 0.0) -> tuple[np.ndarray, np.
     return x, y.astype(np.float32)
 
 
+def learnt_moons(x: np.ndarray, y: np.ndarray) -> rv.Sequential:
+    model = classifier(32, 32, classes=2)
+    model.fit(x, y, epochs=60, optimizer=rv.Adam(0.01), verbose=False)
+    return model
+
+
 def classifier(*hidden: int, activation: str = "relu", classes: int = 3) -> rv.Sequential:
     layers = [rv.Dense(units, activation=activation) for units in hidden]
     return rv.Sequential(*layers, rv.Dense(classes))
@@ -87,7 +93,7 @@ def unscaled() -> Diagnosis:
 
 
 def leak() -> Diagnosis:
-    x, y = moons(400)
+    y = moons(400)[1]
     told = y + 0.01 * np.random.default_rng(1).standard_normal(400)
     noise = np.random.default_rng(2).standard_normal((400, 3))
     both = np.column_stack([noise, told])
@@ -223,9 +229,7 @@ def healthy_line() -> Healthy:
 
 def healthy_deep() -> Healthy:
     x, y = blobs(600)
-    layers = [
-        rv.Dense(32, activation="relu", kernel_initializer="he_normal") for _ in range(8)
-    ]
+    layers = [rv.Dense(32, activation="relu", kernel_initializer="he_normal") for _ in range(8)]
     return trained(rv.Sequential(*layers, rv.Dense(3)), x, y, rv.Adam(), 10)
 
 
@@ -281,3 +285,137 @@ def test_a_healthy_network_is_not_accused(name: str) -> None:
 def test_there_are_twelve_of_each() -> None:
     assert len(SICK) == len(HEALTHY) == 12
     assert set(SICK) <= set(NAMES)
+
+
+# --- more ways of being sick
+
+
+def test_updates_that_are_too_large() -> None:
+    """Behind a LayerNorm the size of weights does not matter, so the loss does not tell."""
+    x, y = blobs(300)
+    model = rv.Sequential(rv.Dense(16, use_bias=False), rv.LayerNorm(), rv.Dense(3)).build((6,))
+    model.layers[0].weight[:] *= 0.01
+    found = doctor(model, x, y, optimizer=rv.Lion(0.05), batch_size=300)
+    assert "rate_too_large" not in found.names
+    assert "updates_too_large" in found.names
+    finding = next(one for one in found.findings if one.name == "updates_too_large")
+    assert finding.where == "layers.0.weight"
+
+
+def test_weights_that_are_no_numbers() -> None:
+    x, y = blobs(50)
+    model = classifier(4).build((6,))
+    model.layers[0].weight[1, 2] = np.nan
+    model.layers[1].bias[0] = np.inf
+    found = doctor(model, x, y)
+    assert found.names == ("weights_not_finite",)
+    assert found.findings[0].evidence["parameters"] == ["layers.0.weight", "layers.1.bias"]
+    assert "1 more" in str(found)
+
+
+def test_validation_rows_that_were_trained_on() -> None:
+    x, y = moons(300)
+    model = learnt_moons(x, y)
+    found = doctor(model, x, y, validation=(x[:60], y[:60]))
+    assert found.names[0] == "shared_rows"
+    assert found.findings[0].evidence["share"] == 1.0
+    assert doctor(model, x[60:], y[60:], validation=(x[:60], y[:60])).names == ()
+
+
+def test_overfitting_seen_in_a_history() -> None:
+    x, y = moons(300)
+    model = learnt_moons(x, y)
+    losses = np.linspace(0.7, 0.01, 20)
+    rising = np.concatenate([np.linspace(0.7, 0.3, 8), np.linspace(0.32, 0.9, 12)])
+    found = doctor(model, x, y, history={"loss": losses, "val_loss": rising})
+    assert found.names == ("overfitting",)
+    assert found.findings[0].evidence["best_epoch"] == 7
+    falling = doctor(model, x, y, history={"loss": losses, "val_loss": losses + 0.05})
+    assert falling.healthy
+
+
+def test_a_rate_seen_in_a_history() -> None:
+    x, y = moons(300)
+    model = learnt_moons(x, y)
+    found = doctor(model, x, y, history={"loss": [0.7, 0.5, 2.0, 9.0]})
+    assert found.names == ("rate_too_large",)
+    assert doctor(model, x, y, history={"loss": [0.7, 0.5, 0.4, 0.42]}).healthy
+
+
+def test_noisy_numbers() -> None:
+    x, y = curve(400)
+    y = y.copy()
+    y[:30] += 8.0
+    model = rv.Sequential(rv.Dense(32, activation="tanh"), rv.Dense(1))
+    model.fit(x, y, epochs=30, optimizer=rv.Adam(0.01), verbose=False)
+    found = doctor(model, x, y)
+    assert "label_noise" in found.names
+    finding = next(one for one in found.findings if one.name == "label_noise")
+    assert set(finding.evidence["rows"]) <= set(range(30))
+
+
+def test_inputs_of_very_different_sizes_and_tiny_ones() -> None:
+    x, y = blobs(200)
+    uneven = x * np.array([1, 1, 1, 1, 1e-6, 20.0], np.float32)
+    assert doctor(classifier(8).build((6,)), uneven, y).names[0] != "unscaled_inputs"
+    assert doctor(classifier(8).build((6,)), x * 1e-5, y).names[0] == "unscaled_inputs"
+    scaled = rv.Sequential(rv.BatchNorm(), rv.Dense(3)).build((6,))
+    assert "unscaled_inputs" not in doctor(scaled, x * 1000.0, y).names
+
+
+# --- the rest
+
+
+def test_several_inputs_and_outputs_are_looked_at_as_far_as_possible() -> None:
+    a, b = rv.Input((6,)), rv.Input((2,))
+    h = rv.Concatenate()([rv.Dense(8, activation="relu")(a), b])
+    model = rv.Model((a, b), (rv.Dense(3)(h), rv.Dense(1)(h))).build()
+    x, y = blobs(100)
+    other, numbers = curve(100)
+    found = doctor(model, (x, other), (y, numbers), optimizer="adam", engine="reference")
+    assert found.healthy, str(found)
+    assert any("several inputs" in text for text in found.not_looked_at)
+    model.layers[0].bias[:] = -50.0
+    assert doctor(model, (x, other), (y, numbers)).names[0] == "dead_neurons"
+
+
+def test_schedules_groups_and_lbfgs_are_tried_as_far_as_possible() -> None:
+    x, y = blobs(100)
+    model = classifier(8).build((6,))
+    assert doctor(model, x, y, optimizer=rv.SGD(rv.CosineDecay(0.05))).names == ("underfitting",)
+    groups = {"layers.0": rv.SGD(0.01), "*": rv.Adam(0.001)}
+    assert "rate_too_large" not in doctor(model, x, y, optimizer=groups).names
+    assert "rate_too_large" not in doctor(model, x, y, optimizer=rv.LBFGS()).names
+
+
+def test_the_document_is_json() -> None:
+    found = dead()
+    document = json.loads(json.dumps(found.document()))
+    assert document["findings"][0]["name"] == "dead_neurons"
+    assert document["layers"][1]["idle"] == 0.75
+    assert [row["number"] for row in document["layers"]] == [0, 1, 2]
+
+
+def test_a_sample_of_rows_is_enough_and_the_same_each_time() -> None:
+    x, y = blobs(2000)
+    model = classifier(8).build((6,))
+    first, second = (doctor(model, x, y, rows=200) for _ in range(2))
+    assert first.rows == 200
+    assert first.numbers == second.numbers
+
+
+def test_errors() -> None:
+    x, y = blobs(50)
+    with pytest.raises(NotBuiltError, match="doctor needs a model with parameters"):
+        doctor(classifier(4), x, y)
+    model = classifier(4).build((6,))
+    with pytest.raises(ArgumentError, match="doctor needs a model"):
+        doctor(x, y, model)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="validation is not understood"):
+        doctor(model, x, y, validation=0.2)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="engine"):
+        doctor(model, x, y, engine="fast")
+    with pytest.raises(ArgumentError, match="rows"):
+        doctor(model, x, y, rows=1)
+    with pytest.raises(DataError, match="rows"):
+        doctor(model, x, y[:10])

@@ -85,7 +85,12 @@ def registries() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("registries")
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    # tests/test_learn.py runs those of docs/learn.
+    sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "learn"),
+    ids=lambda path: path.name,
+)
 def test_the_python_of_the_docs_runs(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,8 @@ import io
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -33,7 +33,12 @@ PAGES = (
     "trouble",
 )
 #: The same picture from the same numbers, to the byte.
-STYLE = {"svg.hashsalt": "ranvier", "figure.dpi": 100, "savefig.bbox": "tight", "font.size": 10}
+STYLE: Any = {
+    "svg.hashsalt": "ranvier",
+    "figure.dpi": 100,
+    "savefig.bbox": "tight",
+    "font.size": 10,
+}
 #: Numbers agree to so many units of the last digit shown, or to this share.
 UNITS, SHARE = 2.0, 1e-6
 
@@ -41,8 +46,7 @@ _BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MU
 _NUMBER = re.compile(r"(?<![\w.])([-+]?)(\d+)(?:\.(\d*))?(?:e([-+]?\d+))?")
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A block of Python in a page.
 
     Attributes:
@@ -64,8 +68,7 @@ def page_path(name: str) -> Path:
 def blocks_of(page: str) -> list[Block]:
     """The Python of a page with the output beside it."""
     return [
-        Block(found.group(1), found.group(2) or "", found.span())
-        for found in _BLOCK.finditer(page)
+        Block(found.group(1), found.group(2) or "", found.span()) for found in _BLOCK.finditer(page)
     ]
 
 
@@ -98,8 +101,9 @@ def agree(shown: str, printed: str) -> bool:
     return all(_close(one, other) for one, other in pairs)
 
 
-def _words(text: str) -> list[str]:
-    return _NUMBER.sub("#", text).split()
+def _words(text: str) -> str:
+    # Without white space: columns move when a number gets a sign or loses one.
+    return "".join(_NUMBER.sub("#", text).split())
 
 
 def _close(one: re.Match[str], other: re.Match[str]) -> bool:
@@ -126,9 +130,7 @@ def main() -> None:
     os.chdir(FOLDER)
     for name in sys.argv[1:] or PAGES:
         path = page_path(name)
-        path.write_text(
-            filled(path.read_text(encoding="utf-8"), run_page(name)), encoding="utf-8"
-        )
+        path.write_text(filled(path.read_text(encoding="utf-8"), run_page(name)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -112,6 +112,8 @@ _NAMES: dict[str, str] = {
     "Sequential": "ranvier.models",
     "Model": "ranvier.models",
     "EarlyStopping": "ranvier.models",
+    "Ensemble": "ranvier.models",
+    "EnsembleHistory": "ranvier.models",
     "Checkpoint": "ranvier.models",
     "ReduceLearningRateOnPlateau": "ranvier.models",
     "Callback": "ranvier.training.callbacks",

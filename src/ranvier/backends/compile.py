@@ -15,6 +15,8 @@ from ranvier.backends.native.emitter import Emitter
 from ranvier.backends.native.jit import Code, compile_text
 from ranvier.backends.native.modes import emit_flush, emit_restore
 from ranvier.backends.native.module import ModuleWriter
+from ranvier.backends.native.profile import Subject, profile
+from ranvier.backends.native.profile_record import Profile
 from ranvier.backends.native.target import find_target
 from ranvier.compiler.pipeline import Planned, Request, compile_plan
 from ranvier.compiler.plan import MemoryPlan
@@ -64,6 +66,20 @@ class Program:
                     view[...] = array
             self._call(self._arena.address)
             return [view.copy() for view in self._outputs]
+
+    def profile(self, seconds: float = 0.3) -> Profile:
+        """Time each group of a call, with the arguments of the last call, on a copy of its arena.
+
+        Args:
+            seconds: about how long to measure.
+        """
+        none, memory = np.zeros(1, np.int64), self.planned.memory
+        with self._lock:
+            start = self._arena.bytes.copy()
+        subject = Subject(
+            "a call", self.planned, memory, start, none, none, 0, 1, 1, None, find_target()
+        )
+        return profile(subject, seconds)
 
     def passes(self) -> str:
         """What each pass of the compiler made, in order."""

@@ -10,9 +10,12 @@ import typer
 from ranvier import __version__
 from ranvier.cli import use
 from ranvier.cli.doctor import doctor as show_doctor
+from ranvier.cli.explain import TrialOptions, diagnose, write_report
 from ranvier.cli.report import ends_cleanly
+from ranvier.cli.resume import resume as resume_training
 from ranvier.cli.train import TrainOptions
 from ranvier.cli.train import train as run_training
+from ranvier.foundation.errors import ArgumentError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,6 +83,13 @@ def train(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the learning curves into this picture.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Keep the training in this file; ranvier resume goes on from it."),
+    ] = None,
+    every: Annotated[
+        str, typer.Option(help='How often: "30 seconds", "epoch", "100 steps".')
+    ] = "30 seconds",
     as_json: Json = False,
 ) -> None:
     """Train a network on DATA, score it on rows it has not seen, and save it.
@@ -103,9 +113,26 @@ def train(
             out=out,
             plot=plot,
             as_json=as_json,
+            checkpoint=checkpoint,
+            every=every,
         )
     )
     raise typer.Exit(code)
+
+
+@app.command()
+@ends_cleanly
+def resume(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What ranvier train --checkpoint wrote.")
+    ],
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of the whole training; left out: as it was.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a training that was killed or stopped, exactly where it was."""
+    raise typer.Exit(resume_training(checkpoint, epochs, as_json))
 
 
 @app.command()
@@ -134,8 +161,53 @@ def inspect(model: Model, as_json: Json = False) -> None:
     use.inspect(model, as_json)
 
 
+TriedOptimizer = Annotated[
+    str | None, typer.Option(help="Try training a copy with it, such as adam or sgd.")
+]
+TriedRate = Annotated[
+    float | None, typer.Option(help="The rate to try; left out: the optimizer's own.")
+]
+TriedBatch = Annotated[int, typer.Option(min=1, help="Rows of a step to try.")]
+
+
 @app.command()
 @ends_cleanly
-def doctor(as_json: Json = False) -> None:
-    """Show versions, what the processor can do, and which extras are installed."""
-    show_doctor(as_json)
+def doctor(
+    model: Annotated[
+        Path | None, typer.Argument(metavar="[MODEL", help="A model file to look at.")
+    ] = None,
+    data: Annotated[str | None, typer.Argument(metavar="DATA]", help=DATA_HELP)] = None,
+    optimizer: TriedOptimizer = None,
+    learning_rate: TriedRate = None,
+    batch_size: TriedBatch = 32,
+    as_json: Json = False,
+) -> None:
+    """Name what ails MODEL, its training or DATA; alone: show versions, processor and extras."""
+    if model is None:
+        show_doctor(as_json)
+        return
+    if data is None:
+        raise ArgumentError(
+            "ranvier doctor MODEL needs data too.",
+            happened=f"only {model} was given",
+            needed="the data that the model was trained on",
+            fix=f"write ranvier doctor {model} DATA",
+        )
+    diagnose(model, data, TrialOptions(optimizer, learning_rate, batch_size), as_json)
+
+
+@app.command()
+@ends_cleanly
+def explain(
+    model: Model,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The folder for report.html.")] = Path("explained"),
+    example: Annotated[int, typer.Option(min=0, help="The row to step through.")] = 0,
+    optimizer: TriedOptimizer = None,
+    learning_rate: TriedRate = None,
+    batch_size: TriedBatch = 32,
+    as_json: Json = False,
+) -> None:
+    """Write one HTML page about MODEL: diagram, findings, an example in numbers, mistakes, weights."""
+    trial = TrialOptions(optimizer, learning_rate, batch_size)
+    write_report(model, data, out, example, trial, as_json)

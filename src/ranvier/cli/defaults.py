@@ -69,8 +69,20 @@ def flattened(layers: list[Layer], dataset: Dataset) -> list[Layer]:
     return [Flatten(), *layers] if pictures and isinstance(layers[0], Dense) else layers
 
 
-def schedule(rows: int, batch_size: int, epochs: int | None, patience: int | None) -> Schedule:
+def schedule(
+    rows: int,
+    batch_size: int,
+    epochs: int | None,
+    patience: int | None,
+    validated: bool = False,
+) -> Schedule:
     """How long to train, where it was not said.
+
+    Args:
+        rows: of the training part.
+        batch_size: rows of a step.
+        epochs, patience: what was said, or None.
+        validated: whether the data has a validation part of its own: then all rows are trained on.
 
     Example:
         >>> schedule(100_000, 32, None, None)
@@ -78,11 +90,12 @@ def schedule(rows: int, batch_size: int, epochs: int | None, patience: int | Non
         >>> schedule(4, 32, None, None)
         Schedule(epochs=2000, patience=None, validation=None)
     """
-    validation = VALIDATION_FRACTION if rows >= FEWEST_ROWS_TO_SPLIT else None
+    split = not validated and rows >= FEWEST_ROWS_TO_SPLIT
+    validation = VALIDATION_FRACTION if split else None
     kept = rows if validation is None else rows - round(rows * validation)
     steps = math.ceil(kept / batch_size)
     if epochs is None:
         epochs = min(max(FEWEST_EPOCHS, math.ceil(STEPS / steps)), MOST_EPOCHS)
-    if patience is None and validation is not None:
+    if patience is None and (validated or validation is not None):
         patience = max(FEWEST_PATIENCE, math.ceil(PATIENCE_STEPS / steps))
     return Schedule(epochs, patience, validation)

@@ -13,6 +13,7 @@ import llvmlite.binding as llvm
 
 from ranvier import __version__
 from ranvier.backends.native.target import find_target
+from ranvier.cli import machine
 from ranvier.cli.report import Report
 
 REQUIRED = ("numpy", "llvmlite", "safetensors", "rich", "typer")
@@ -31,13 +32,18 @@ QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
 
 
 def doctor(as_json: bool) -> None:
-    """Print versions, processor and extras."""
+    """Print versions, the processor and its measured speed, what lies idle, and extras."""
     report = Report(as_json)
     content = findings()
     report.heading("Versions")
     report.table(("", ""), [(k, str(v)) for k, v in content["versions"].items()])
     report.heading("Processor")
     report.table(("", ""), [(k, str(v)) for k, v in content["processor"].items()])
+    report.heading("Measured on one processor")
+    report.table(("", ""), [(k, str(v)) for k, v in content["speed"].items()])
+    report.heading("Not used, and why")
+    for what, why in content["not used"].items():
+        report.say(f"{what}: {why}")
     report.heading("Extras")
     report.table(("", ""), [(k, str(v)) for k, v in content["extras"].items()])
     missing = [name for name, state in content["extras"].items() if state.startswith("missing")]
@@ -61,7 +67,11 @@ def findings() -> dict[str, dict[str, Any]]:
             "processors": os.cpu_count() or 1,
             "allowed to this process": _allowed(),
             "quota": _quota(QUOTA_FILE),
+            "caches": machine.caches(),
+            "threads": machine.threads(),
         },
+        "speed": machine.speed(),
+        "not used": machine.idle(),
         "extras": {name: _extra(packages) for name, packages in EXTRAS.items()},
     }
 

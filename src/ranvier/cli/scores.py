@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranvier.cli.units import predicted_numbers
 from ranvier.data.preparation import Preparation
 from ranvier.data.targets import Targets
 from ranvier.foundation.errors import DataError
@@ -84,7 +85,7 @@ def _numbers(
     known: NDArray[Any],
     preparation: Preparation,
 ) -> Scores:
-    outputs = preparation.restore_outputs(model.predict(x).astype(np.float64))
+    outputs = predicted_numbers(model, preparation, x)
     if outputs.shape != y.shape:
         raise DataError(
             "The targets do not fit the model's outputs.",

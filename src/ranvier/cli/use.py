@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.cli.output_files import csv_text, write_text
+from ranvier.cli.remains import show_remains, show_run
 from ranvier.cli.report import Report
 from ranvier.cli.scores import score
+from ranvier.cli.units import predicted_numbers
 from ranvier.data import Preparation, read_rows
 from ranvier.foundation.errors import DataError, ModelFileError
 from ranvier.models import Model
 from ranvier.models.stored import restore
 
 
+@dataclass(frozen=True, eq=False)
+class RowsWithTargets:
+    """Rows as the network reads them; targets are class indices, or numbers in their units."""
+
+    x: NDArray[np.float32]
+    y: NDArray[Any]
+    notes: tuple[str, ...]
+
+
 def predict(model_path: Path, data: str, out: Path | None, as_json: bool) -> None:
     """Answer for each row: the class and all probabilities, or the numbers in their own units."""
     report = Report(as_json or out is None)
-    model, preparation = _open(model_path)
+    model, preparation = open_model(model_path)
     rows = read_rows(data, preparation)
     headings, columns = _answers(model, preparation, rows.x)
     if as_json:
@@ -52,7 +64,7 @@ def _answers(
 ) -> tuple[list[str], list[list[Any]]]:
     """Column names, and the columns."""
     if preparation.task == "regression":
-        outputs = preparation.restore_outputs(model.predict(x).astype(np.float64))
+        outputs = predicted_numbers(model, preparation, x)
         flat = outputs.reshape(len(x), -1)
         name = preparation.target or "prediction"
         names = [name] if flat.shape[1] == 1 else [f"{name}_{i}" for i in range(flat.shape[1])]
@@ -67,7 +79,21 @@ def _answers(
 def evaluate(model_path: Path, data: str, as_json: bool) -> None:
     """Score a model on rows with targets."""
     report = Report(as_json)
-    model, preparation = _open(model_path)
+    model, preparation = open_model(model_path)
+    rows = rows_with_targets(data, preparation)
+    scores = score(model, rows.x, rows.y, rows.y, preparation)
+    report.say("\n".join(rows.notes))
+    report.heading(f"{data}: {scores.rows} rows")
+    report.table(("", "model", scores.answer), scores.table())
+    report.document({"model": str(model_path), "data": data, **scores.document()})
+
+
+def rows_with_targets(data: str, preparation: Preparation) -> RowsWithTargets:
+    """Rows of data that have targets.
+
+    Raises:
+        DataError: data without targets.
+    """
     rows = read_rows(data, preparation)
     if rows.y is None:
         raise DataError(
@@ -78,17 +104,17 @@ def evaluate(model_path: Path, data: str, as_json: bool) -> None:
             else "targets beside the examples",
             fix="add the targets, or use ranvier predict",
         )
-    scores = score(model, rows.x, rows.y, rows.y, preparation)
-    report.say("\n".join(rows.notes))
-    report.heading(f"{data}: {scores.rows} rows")
-    report.table(("", "model", scores.answer), scores.table())
-    report.document({"model": str(model_path), "data": data, **scores.document()})
+    return RowsWithTargets(rows.x, rows.y, rows.notes)
 
 
 def inspect(model_path: Path, as_json: bool) -> None:
     """Show what a model file holds: structure, classes, preparation, versions, parameters."""
     report = Report(as_json)
-    found = restore(model_path)
+    try:
+        found = restore(model_path)
+    except ModelFileError as error:
+        show_remains(report, model_path, error)
+        raise
     loaded, preparation, loss = found.loaded, found.preparations[0], found.losses[0]
     model = Model.from_network(loaded.network, found.preparations, found.losses)
     statistics = [
@@ -109,8 +135,12 @@ def inspect(model_path: Path, as_json: bool) -> None:
             for row in statistics
         ],
     )
+    run = show_run(report, model_path) if loaded.checkpoint else None
     report.heading("Written by")
     report.say(", ".join(f"{name} {version}" for name, version in loaded.versions.items()))
+    if loaded.reference_rows:
+        rows = loaded.reference_rows
+        report.say(f"{rows} reference rows in the file gave the outputs stored with them")
     report.document(
         {
             "model": str(model_path),
@@ -121,6 +151,8 @@ def inspect(model_path: Path, as_json: bool) -> None:
             "preparation": loaded.preparation,
             "versions": loaded.versions,
             "parameters": statistics,
+            "reference_rows": loaded.reference_rows,
+            "run": run,
         }
     )
 
@@ -158,7 +190,12 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:20]) + ("" if len(names) <= 20 else ", ...")
 
 
-def _open(path: Path) -> tuple[Model, Preparation]:
+def open_model(path: Path) -> tuple[Model, Preparation]:
+    """A model with its preparation, as the command line can use it.
+
+    Raises:
+        ModelFileError: several inputs or outputs, or a model that was not trained.
+    """
     found = restore(path)
     wiring = found.loaded.network.wiring
     if len(wiring.inputs) > 1 or len(wiring.outputs) > 1:

@@ -97,6 +97,9 @@ class _Fuser:
 
     def _place(self, value: Value) -> None:
         kind = PRIMITIVES[value.op].kind
+        if value.op == "lane_contract":
+            self._dot(value)
+            return
         if kind == "contract":
             self._product(value)
             return
@@ -188,6 +191,7 @@ class _Fuser:
             return
         group = self._new("columns", value.shape)
         group.reduced = Axis(value.ndim, source.shape[axis])
+        group.as_row = bool(value.attributes.get("as_row"))
         indices.insert(axis, Index.of(group.reduced))
         self._add(group, value, self.puller.pull(source, tuple(indices)), value.op)
 
@@ -208,6 +212,40 @@ class _Fuser:
                 group.left = self._operand(self._copy(a), ba, batch, ca, rows, group.reduced)
         group.right = self._operand(b, bb, batch, cb, columns, group.reduced)
         self._add(group, value, None, "product")
+
+    def _dot(self, value: Value) -> None:
+        """Products side by side along the last axis: each operand read element by element."""
+        group = self._new("columns", value.shape)
+        (ca, cb), (ba, bb) = value.attributes["contracting"], value.attributes["batch"]
+        own_a, own_b = value.attributes["own"]
+        a, b = value.inputs
+        *places, lane = axes_of(value.shape)
+        batch, rest = places[: len(ba)], places[len(ba) :]
+        count = a.ndim - own_a - len(ca) - len(ba)
+        group.reduced = Axis(value.ndim, a.shape[ca[0]])
+        group.free = tuple(Axis(len(ba) + k, value.shape[len(ba) + k]) for k in range(count))
+        depth = Index.of(group.reduced)
+        left = self._side(a, (ba, batch), (ca, depth), rest[:count], [lane] * own_a)
+        right = self._side(b, (bb, batch), (cb, depth), rest[count:], [lane] * own_b)
+        self._add(group, value, Expr("multiply", (left, right), value.dtype), "dot")
+
+    def _side(
+        self,
+        value: Value,
+        batch: tuple[Sequence[int], Sequence[Index]],
+        summed: tuple[Sequence[int], Index],
+        free: Sequence[Index],
+        lanes: Sequence[Index],
+    ) -> Expr:
+        """An element of an operand of products side by side."""
+        indices: list[Index | None] = [None] * (value.ndim - len(lanes))
+        for axis, index in zip(*batch, strict=True):
+            indices[axis] = index
+        for axis in summed[0]:
+            indices[axis] = summed[1]
+        remaining = iter(free)
+        whole = [next(remaining) if index is None else index for index in indices]
+        return self.puller.pull(value, (*whole, *lanes))
 
     def _scatter(self, value: Value) -> None:
         *base, numbers, updates = value.inputs

@@ -2,7 +2,8 @@
 
 Four kinds. *rows*: loops over all axes of a domain, the last one in vectors, with reductions along
 it in stages (softmax: largest, then sum, then result). *columns*: a sum over an inner axis, vectors
-along the last one. *product*: a matrix product in register tiles. *scatter*: rows added, in their
+along the last one; also products of
+many small matrices side by side. *product*: a matrix product in register tiles. *scatter*: rows added, in their
 order, to rows of a table. Everything else in a group is an expression on the elements of its
 domain.
 """
@@ -170,7 +171,8 @@ class Root:
         expr: its expression (of an anchor: the expression that is summed, None for a product).
         axes: the axes it depends on: all of the domain, or all but the last (a row's number).
         level: the stage of a rows group it belongs to.
-        kind: "body", "sum", "max", "min", "product" or "scatter".
+        kind: "body", "sum", "max", "min", "product", "scatter", or "dot": a sum of products in a
+            columns group, in order by fma.
         buffer: where it is stored, if anybody outside needs it.
     """
 
@@ -214,6 +216,10 @@ class Group:
         roots: what it computes, in order.
         left, right: the operands of a product.
         base: what a scatter adds to; zeros if None.
+        as_row: whether a columns group sums in the order in which a rows group would.
+        free: axes of the domain that come from the first operand of a dot.
+        scratch: memory that it packs an operand into.
+        sums: where its sums are kept while blocks of rows run (see ``blocks.py``).
     """
 
     number: int
@@ -226,7 +232,10 @@ class Group:
     right: Operand | None = None
     after: set[int] = field(default_factory=set)
     scratch: Buffer | None = None
+    sums: Buffer | None = None
     base: Buffer | None = None
+    as_row: bool = False
+    free: tuple[Axis, ...] = ()
 
     @property
     def name(self) -> str:

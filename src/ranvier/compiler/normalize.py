@@ -89,7 +89,7 @@ def _feeds_product(graph: Graph, leaf: Value) -> bool:
     for node in graph.nodes():
         if not any(id(v) in views for v in node.inputs):
             continue
-        if node.op == "contract":
+        if PRIMITIVES[node.op].kind == "contract":
             return True
         if PRIMITIVES[node.op].kind == "view":
             views.add(id(node))

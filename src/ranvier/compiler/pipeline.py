@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from ranvier.compiler.blocks import Blocks, find_blocks
 from ranvier.compiler.fuse import Fused, fuse
 from ranvier.compiler.groups import Buffer, Group, show_group
 from ranvier.compiler.key import graph_key
@@ -63,7 +65,8 @@ class Planned:
     fused: Fused
     groups: list[Group]
     memory: MemoryPlan
-    passes: list[tuple[str, str, float]] = field(default_factory=list)
+    blocks: Blocks | None = None
+    passes: list[tuple[str, str | Callable[[], str], float]] = field(default_factory=list)
 
     @property
     def guard(self) -> Buffer | None:
@@ -74,7 +77,8 @@ class Planned:
     def show_passes(self) -> str:
         """The text that each pass left, in order."""
         return "\n\n".join(
-            f"=== {name} ({seconds * 1e3:.1f} ms)\n{text}" for name, text, seconds in self.passes
+            f"=== {name} ({seconds * 1e3:.1f} ms)\n{left() if callable(left) else left}"
+            for name, left, seconds in self.passes
         )
 
 
@@ -86,13 +90,15 @@ class _Log:
     """Runs passes and keeps what they made."""
 
     def __init__(self) -> None:
-        self.passes: list[tuple[str, str, float]] = []
+        self.passes: list[tuple[str, str | Callable[[], str], float]] = []
 
     def run(self, name: str, make: Callable[[], Any], text: Callable[[Any], str]) -> Any:
         begin = time.perf_counter()
         result = make()
         seconds = time.perf_counter() - begin
-        self.passes.append((name, text(result), seconds))  # now: later passes change groups
+        # Groups are changed by later passes, so their text is made now; a graph never changes.
+        left = partial(text, result) if isinstance(result, Graph) else text(result)
+        self.passes.append((name, left, seconds))
         return result
 
 
@@ -149,6 +155,10 @@ def _planned(request: Request) -> Planned:
     groups = log.run(
         "order", lambda: order_groups(fused, request.updates, request.guard), _show_order
     )
+    blocks = None
+    if request.workers == 1:
+        blocks = find_blocks(groups, request.capacity, fused.outputs)
+        groups = groups if blocks is None else blocks.order()
     log.run(
         "layout",
         lambda: choose_layouts(fused, groups, request.panel),
@@ -157,10 +167,10 @@ def _planned(request: Request) -> Planned:
     add_scratch(groups, request.panel, request.workers)
     memory = log.run(
         "memory",
-        lambda: plan_memory(fused, groups, request.capacity, request.start),
+        lambda: plan_memory(fused, groups, request.capacity, request.start, blocks),
         MemoryPlan.table,
     )
-    return Planned(request, graph, fused, groups, memory, log.passes)
+    return Planned(request, graph, fused, groups, memory, blocks, log.passes)
 
 
 def _show_panels(fused: Fused) -> str:

@@ -11,6 +11,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ranvier.compiler.blocks import Blocks
 from ranvier.compiler.fuse import Fused
 from ranvier.compiler.groups import LANES, Buffer, Expr, Group, Root, loaded, walk
 from ranvier.compiler.index import Axis, Index, axes_of
@@ -159,7 +160,11 @@ def _sorted(groups: Sequence[Group]) -> list[Group]:
 
 
 def plan_memory(
-    fused: Fused, groups: Sequence[Group], capacity: Mapping[str, int], start: int = 0
+    fused: Fused,
+    groups: Sequence[Group],
+    capacity: Mapping[str, int],
+    start: int = 0,
+    blocks: Blocks | None = None,
 ) -> MemoryPlan:
     """Place every buffer in one arena; temporaries share places when they are not alive together.
 
@@ -168,6 +173,7 @@ def plan_memory(
         groups: in the order they run.
         capacity: lengths of symbolic extents.
         start: bytes that are taken already.
+        blocks: in which the groups run, if they do.
     """
     sizes = dict(capacity)
     lasting = [b for b in fused.inputs.values() if b.role != "data"]
@@ -180,7 +186,7 @@ def plan_memory(
             offset += buffer.bytes(sizes)
         placed.append(buffer)
     state_bytes = offset
-    lives = _lifetimes(groups)
+    lives = _lifetimes(groups) if blocks is None else _lifetimes_in_blocks(blocks)
     end = offset
     busy: list[tuple[Buffer, tuple[int, int]]] = []
     for buffer, (first, last) in sorted(lives.items(), key=lambda item: item[1][0]):
@@ -213,6 +219,29 @@ def _lifetimes(groups: Sequence[Group]) -> dict[Buffer, tuple[int, int]]:
             if buffer.role in ("temporary", "scratch"):
                 first, _ = lives.get(buffer, (time, time))
                 lives[buffer] = (first, time)
+    return lives
+
+
+def _lifetimes_in_blocks(blocks: Blocks) -> dict[Buffer, tuple[int, int]]:
+    """The same where groups run block after block: what comes in or stays lives through them all."""
+    begin, end = len(blocks.before), len(blocks.before) + len(blocks.inside) - 1
+    lives = _lifetimes([*blocks.before, *blocks.inside, *blocks.after])
+    for buffer, (first, last) in lives.items():
+        if first < begin <= last or (first <= end < last and buffer in blocks.kept):
+            lives[buffer] = (min(first, begin), max(last, end))
+    inside = _lifetimes([*blocks.before, *blocks.inside])
+    for group in blocks.inside:
+        if group.number not in blocks.sums:
+            continue
+        if group.sums is not None:
+            lives[group.sums] = (begin, end + 1 + blocks.after.index(group))
+        # Behind the blocks only what follows the sum is computed: its operands are gone by then.
+        for side in (group.left, group.right):
+            if side is not None and side.buffer in inside and side.buffer not in blocks.kept:
+                lives[side.buffer] = inside[side.buffer]
+        for buffer in loaded(group.roots[0]):
+            if buffer in inside and buffer not in blocks.kept:
+                lives[buffer] = inside[buffer]
     return lives
 
 

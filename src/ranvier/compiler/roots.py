@@ -58,7 +58,7 @@ def find_roots(graph: Graph) -> set[int]:
                 consumers[id(row)] = consumers.get(id(row), 0) + 1
         if is_anchor(node):
             roots.add(id(node))
-        if node.op == "contract":
+        if PRIMITIVES[node.op].kind == "contract":
             roots |= {id(strip_views(v)) for v in node.inputs}
         if node.op == "take":
             roots.add(id(strip_views(node.inputs[0])))

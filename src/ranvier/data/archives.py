@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import math
 import re
 import zipfile
 import zlib
@@ -26,11 +28,15 @@ from ranvier.foundation.errors import DataError, FileError
 _ROLES = {
     "x": ("x", "x_train", "train_x", "data", "features", "inputs", "images", "train_images"),
     "y": ("y", "y_train", "train_y", "labels", "label", "targets", "target", "train_labels"),
+    "val_x": ("x_val", "val_x", "val_images", "x_valid", "valid_x", "x_validation", "validation_x"),
+    "val_y": ("y_val", "val_y", "val_labels", "y_valid", "valid_y", "y_validation", "validation_y"),
     "test_x": ("x_test", "test_x", "test_images"),
     "test_y": ("y_test", "test_y", "test_labels"),
 }
 _IDX_NAME = re.compile(r"^(?P<stem>.+)[-.](?P<role>images|labels)[-.]idx\d-ubyte(\.gz)?$")
 _TEST_STEMS = ("t10k", "test")
+#: DEFLATE cannot expand a byte to more than this many.
+_EXPANSION = 1032
 
 
 def open_npz(path: Path, kind: str | None) -> RawData:
@@ -66,16 +72,50 @@ def _read_npz(path: Path) -> tuple[dict[str, NDArray[Any]], list[str]]:
                 for role, names in _ROLES.items()
                 if (found := [name for name in names if name in by_name])
             }
+            for name in chosen.values():
+                _check_member(path, archive, name)
             arrays = {role: archive[name] for role, name in chosen.items()}
             unused = [name for name in archive.files if name not in chosen.values()]
     except FileError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+    except _UNREADABLE as error:
         happened = str(error) or type(error).__name__
         if "allow_pickle" in happened:
             happened = "it holds Python objects, which could run code when they are read"
         raise _damaged(path, happened) from error
     return arrays, unused
+
+
+#: What damaged archives make NumPy and the standard library raise; the last for ways of packing
+#: and encryption that they do not know.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    MemoryError,
+    RuntimeError,
+)
+
+
+def _check_member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> None:
+    """An array's header must not ask for more than the archive can hold: it is believed later."""
+    container = archive.zip
+    if container is None:  # only of a closed archive
+        return
+    entry = container.getinfo(name if name in container.namelist() else f"{name}.npy")
+    with container.open(entry) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0
+        shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+    # Python's integers: a product that wraps around must not pass the check.
+    needed = math.prod(int(length) for length in shape) * dtype.itemsize
+    most = entry.compress_size * (1 if entry.compress_type == zipfile.ZIP_STORED else _EXPANSION)
+    if needed > min(entry.file_size, most):
+        raise _damaged(path, f"its array {name!r} of shape {shape} is larger than the file can hold")
 
 
 def _damaged(path: Path, happened: str) -> FileError:
@@ -92,26 +132,48 @@ def _assemble(
 ) -> RawData:
     x = check_inputs(arrays["x"], f"x of {path.name}")
     targets = understand_targets(arrays["y"], len(x), kind=kind) if "y" in arrays else None
-    test_x, test_y = None, None
-    if "test_x" in arrays:
-        test_x = check_inputs(arrays["test_x"], f"the test part of {path.name}")
-        if test_x.shape[1:] != x.shape[1:]:
-            raise DataError(
-                f"The test part of {path.name} has examples of another shape.",
-                happened=f"{test_x.shape[1:]}, and {x.shape[1:]} in the training part",
-                needed="one shape of an example",
-                fix="write both parts in the same way",
-            )
-        if targets is not None and "test_y" in arrays:
-            test_y = encode_like(targets, arrays["test_y"], len(test_x))
-    return RawData(path.name, x, targets=targets, test_x=test_x, test_y=test_y, notes=notes)
+    test_x, test_y = _part(path, arrays, "test", x, targets)
+    val_x, val_y = _part(path, arrays, "val", x, targets)
+    if val_x is not None and val_y is None:
+        notes = (*notes, "The validation part is not used: it has no targets.")
+        val_x = None
+    return RawData(
+        path.name,
+        x,
+        targets=targets,
+        test_x=test_x,
+        test_y=test_y,
+        val_x=val_x,
+        val_y=val_y,
+        notes=notes,
+    )
 
 
-def encode_like(targets: Targets, y: object, rows: int) -> NDArray[Any]:
-    """Targets of a test part in the form of the training's."""
+def _part(
+    path: Path, arrays: dict[str, NDArray[Any]], role: str, x: NDArray[Any], targets: Targets | None
+) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+    """The examples and targets of the test or the validation part, None where there are none."""
+    if f"{role}_x" not in arrays:
+        return None, None
+    part = "test part" if role == "test" else "validation part"
+    own = check_inputs(arrays[f"{role}_x"], f"the {part} of {path.name}")
+    if own.shape[1:] != x.shape[1:]:
+        raise DataError(
+            f"The {part} of {path.name} has examples of another shape.",
+            happened=f"{own.shape[1:]}, and {x.shape[1:]} in the training part",
+            needed="one shape of an example",
+            fix="write both parts in the same way",
+        )
+    if targets is None or f"{role}_y" not in arrays:
+        return own, None
+    return own, encode_like(targets, arrays[f"{role}_y"], len(own), part)
+
+
+def encode_like(targets: Targets, y: object, rows: int, part: str = "test part") -> NDArray[Any]:
+    """Targets of a test or validation part in the form of the training's."""
     if targets.kind == "numbers":
-        return check_target_numbers(y, rows, "y of the test part")
-    return encode_targets(y, targets.class_values, rows, "y of the test part")
+        return check_target_numbers(y, rows, f"y of the {part}")
+    return encode_targets(y, targets.class_values, rows, f"y of the {part}")
 
 
 def open_idx_folder(folder: Path, kind: str | None) -> RawData:

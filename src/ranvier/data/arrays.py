@@ -11,6 +11,7 @@ from ranvier.data.targets import (
     check_target_numbers,
     encode_targets,
     understand_targets,
+    with_classes,
 )
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "encode_targets",
     "train_test_split",
     "understand_targets",
+    "with_classes",
 ]

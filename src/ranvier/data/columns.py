@@ -141,6 +141,29 @@ def write_column(column: Column, values: NDArray[Any], out: NDArray[np.float32])
         out[:, 1] = missing
 
 
+def unknown_categories(column: Column, values: NDArray[Any], what: str = "rows") -> str:
+    """A sentence about texts that are none of a column's categories; empty if there are none.
+
+    >>> town = Column("town", "text", categories=("Oslo", "Rome"))
+    >>> unknown_categories(town, np.array(["Oslo", "Paris", "Paris"]))
+    "Column 'town': 2 of 3 rows have a category that the training did not have: 'Paris'."
+    """
+    if column.kind != "text":
+        return ""
+    known = {*column.categories, None}
+    unknown = [text for text in as_texts(values) if text not in known]
+    if not unknown:
+        return ""
+    different = list(dict.fromkeys(unknown))
+    shown = ", ".join(f"{text!r:.40}" for text in different[:5])
+    more = f" and {len(different) - 5} more" if len(different) > 5 else ""
+    verb = "has" if len(unknown) == 1 else "have"
+    return (
+        f"Column {column.name!r}: {len(unknown)} of {len(values)} {what} {verb} a category that "
+        f"the training did not have: {shown}{more}."
+    )
+
+
 def common_rows(columns: Mapping[str, NDArray[Any]]) -> int:
     """The number of rows that all columns have; at least one.
 

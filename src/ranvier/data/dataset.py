@@ -23,6 +23,7 @@ class Dataset:
         preparation: what was, or for arrays is to be, done to the inputs.
         task: ``"classification"``, ``"binary"``, ``"regression"``, or ``""`` without targets.
         test_x, test_y: a test part in the same form, or None.
+        val_x, val_y: a validation part in the same form, or None.
         class_names: what the classes are called.
         feature_names: the names of the features of a table.
         notes: plain sentences: what was understood and what was done.
@@ -36,6 +37,8 @@ class Dataset:
     task: str
     test_x: NDArray[Any] | None = None
     test_y: NDArray[Any] | None = None
+    val_x: NDArray[Any] | None = None
+    val_y: NDArray[Any] | None = None
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -51,6 +54,11 @@ class Dataset:
     def test_inputs(self) -> NDArray[np.float32] | None:
         """The test examples as the network reads them, or None."""
         return None if self.test_x is None else self._prepared(self.test_x)
+
+    @property
+    def val_inputs(self) -> NDArray[np.float32] | None:
+        """The validation examples as the network reads them, or None."""
+        return None if self.val_x is None else self._prepared(self.val_x)
 
     def _prepared(self, x: NDArray[Any]) -> NDArray[np.float32]:
         return x if self.preparation.kind == "table" else self.preparation.apply_array(x)

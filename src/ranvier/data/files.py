@@ -268,7 +268,8 @@ def _rows_of(raw: RawData, preparation: Preparation) -> Rows:
             preparation,
             f"y of {raw.name}",
         )
-    return Rows(matrix, y if preparation.task else None, (note,))
+    notes = preparation.notes_about(columns)
+    return Rows(matrix, y if preparation.task else None, (note, *notes))
 
 
 def _reshaped(x: NDArray[Any], preparation: Preparation) -> NDArray[Any]:
@@ -302,12 +303,13 @@ def _rows_of_table(table: Table, preparation: Preparation) -> Rows:
         if column.kind != "unused" and column.name in names
     }
     matrix = preparation.apply_columns(columns)
+    notes = (*table.notes, *preparation.notes_about(columns))
     target = names.get(preparation.target) if preparation.task else None
     if target is None:
-        return Rows(matrix, None, (*table.notes, "There is no target column."))
+        return Rows(matrix, None, (*notes, "There is no target column."))
     labels, present = table.labels(target)
     if not len(labels):
-        return Rows(matrix, None, (*table.notes, f"The target column {target!r} is empty."))
+        return Rows(matrix, None, (*notes, f"The target column {target!r} is empty."))
     if not present.all():
         line = table.line(int((~present).argmax()))
         raise DataError(
@@ -319,7 +321,7 @@ def _rows_of_table(table: Table, preparation: Preparation) -> Rows:
     if any(isinstance(value, str) for value in preparation.class_values):
         labels = table.texts(target)
     y = _known_targets(labels, preparation, f"The column {target!r} of {table.path}")
-    return Rows(matrix, y, (*table.notes, f"Targets are in the column {target!r}."))
+    return Rows(matrix, y, (*notes, f"Targets are in the column {target!r}."))
 
 
 def _known_targets(labels: NDArray[Any], preparation: Preparation, name: str) -> NDArray[Any]:

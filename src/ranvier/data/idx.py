@@ -93,7 +93,10 @@ def _read(file: IO[bytes], path: Path, largest: int) -> NDArray[Any]:
         needed *= length
     if needed > largest:
         raise _damaged(path, f"its axes {shape} need {needed} bytes, more than it can hold")
-    array = np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except (ValueError, MemoryError) as error:  # an axis of length 0 hides how long others are
+        raise _damaged(path, f"its axes {shape} cannot be: {error}") from error
     filled = _fill(file, array)
     if filled < needed:
         raise _damaged(path, f"it ends after {filled} of {needed} bytes: it is truncated")

@@ -21,6 +21,7 @@ from ranvier.data.columns import (
     column_to_json,
     common_rows,
     fit_column,
+    unknown_categories,
     write_column,
 )
 from ranvier.data.inputs import check_finite
@@ -157,6 +158,14 @@ class Preparation:
             write_column(column, columns[column.name], matrix[:, start : start + column.width])
             start += column.width
         return matrix
+
+    def notes_about(
+        self, columns: Mapping[str, NDArray[Any]], what: str = "rows"
+    ) -> tuple[str, ...]:
+        """Sentences about categories in columns that the training did not have."""
+        known = [column for column in self.columns if column.name in columns]
+        found = [unknown_categories(column, columns[column.name], what) for column in known]
+        return tuple(sentence for sentence in found if sentence)
 
     def apply_array(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Raw examples in one array as what the network reads.

@@ -30,6 +30,7 @@ class RawData:
         columns, test_columns: the columns of a table by name, else empty.
         targets: the targets of ``x`` or ``columns``, or None.
         test_y: the targets of the test part: class indices or numbers.
+        val_x, val_y: examples and targets of a validation part, both or neither.
         target, target_position: name and place of the target's column in a table.
         preparation: one that is given, not to be found from the data.
         largest: of pictures: the value of the brightest pixel, where it is known.
@@ -42,6 +43,8 @@ class RawData:
     test_x: NDArray[Any] | None = None
     test_columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     test_y: NDArray[Any] | None = None
+    val_x: NDArray[Any] | None = None
+    val_y: NDArray[Any] | None = None
     target: str = ""
     target_position: int = -1
     preparation: Preparation | None = None
@@ -92,6 +95,8 @@ def split_raw(raw: RawData, fraction: float, seed: int) -> tuple[RawData, Target
         test_x=test_x,
         test_columns=test_columns,
         test_y=None if targets is None else targets.values[test],
+        val_x=raw.val_x,
+        val_y=raw.val_y,
         target=raw.target,
         target_position=raw.target_position,
         preparation=raw.preparation,
@@ -114,16 +119,19 @@ def prepare(raw: RawData, test_fraction: float = 0.0, seed: int = 0) -> Dataset:
     if test_fraction and not raw.has_test:
         raw, _ = split_raw(raw, test_fraction, seed)
     x: NDArray[Any]
-    test_x: NDArray[Any] | None = raw.test_x
+    test_x, val_x = raw.test_x, raw.val_x
+    said: tuple[str, ...] = ()
     if raw.x is None:
         preparation, x = _prepared_table(raw.columns, raw.preparation)
         if raw.test_columns:
             test_x = preparation.apply_columns(raw.test_columns)
+            said = preparation.notes_about(raw.test_columns, "rows of the test part")
     elif raw.x.ndim == 2 and raw.x.dtype != np.uint8:
         columns = {f"feature_{i + 1}": raw.x[:, i] for i in range(raw.x.shape[1])}
         preparation, x = _prepared_table(columns, raw.preparation)
         if test_x is not None:
             test_x = preparation.apply_array(test_x)
+        val_x = None if val_x is None else preparation.apply_array(val_x)
     else:
         x = raw.x
         pictures = raw.x.dtype == np.uint8
@@ -139,9 +147,11 @@ def prepare(raw: RawData, test_fraction: float = 0.0, seed: int = 0) -> Dataset:
         task="" if raw.targets is None else raw.targets.task,
         test_x=test_x,
         test_y=raw.test_y,
+        val_x=val_x,
+        val_y=raw.val_y,
         class_names=() if raw.targets is None else raw.targets.class_names,
         feature_names=preparation.prepared_names,
-        notes=_notes(raw, preparation),
+        notes=(*_notes(raw, preparation), *said),
         source=raw.source,
         licence=raw.licence,
     )
@@ -170,4 +180,5 @@ def _notes(raw: RawData, preparation: Preparation) -> tuple[str, ...]:
         about = (f"{len(targets.class_names)} classes: {shown}{more}.", *targets.notes)
     elif targets is not None:
         about = (f"The targets are numbers, {targets.values.shape[1:]} a row.", *targets.notes)
-    return (first, *raw.notes, *about, *preparation.notes)
+    val = () if raw.val_x is None else (f"{len(raw.val_x)} rows are its validation part.",)
+    return (first, *val, *raw.notes, *about, *preparation.notes)

@@ -52,7 +52,8 @@ def train_test_split(
             "The rows cannot be split by class.",
             happened=f"each of the {n} classes has one row only",
             needed="a class with at least two rows",
-            fix="give more rows, or split without regard to the classes",
+            fix="give more rows; if the targets are numbers and no classes, say so with floats, or "
+            "with kind='numbers' (--kind numbers)",
         )
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 

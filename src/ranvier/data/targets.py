@@ -20,6 +20,8 @@ from ranvier.foundation.errors import ArgumentError, DataError, DTypeError
 KINDS = ("classes", "numbers")
 #: More different integers than this are still classes, but it is said.
 MANY_CLASSES = 50
+#: Fewer rows than this may well have a class each.
+FEW_ROWS = 20
 
 
 def _no_values() -> NDArray[Any]:
@@ -90,6 +92,40 @@ def understand_targets(
         notes.append("y holds floats that are whole numbers; they are read as classes.")
     labels, notes = _one_axis(array, notes)
     return _classes(labels, notes)
+
+
+def with_classes(targets: Targets, classes: int) -> Targets:
+    """Integers from 0 as the numbers of more classes than have rows, where the network has them.
+
+    A part of the rows may lack a class: then class ``k`` is the integer ``k``. Targets that are
+    other labels, or that have as many classes or more, stay as they are.
+
+    Args:
+        targets: as `understand_targets` gives them.
+        classes: how many classes the network tells apart.
+
+    >>> some = with_classes(understand_targets([0, 2, 5], 3), 10)
+    >>> some.values.tolist(), len(some.class_names)
+    ([0, 2, 5], 10)
+    """
+    known = targets.class_values
+    if targets.kind != "classes" or len(known) >= classes or known.dtype.kind not in "iu":
+        return targets
+    if known[0] < 0 or known[-1] >= classes:
+        return targets
+    missing = sorted(set(range(classes)) - set(known.tolist()))
+    shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+    note = (
+        f"y holds {len(known)} of the {classes} classes that the network tells apart: class k is "
+        f"the integer k. No row has {shown}."
+    )
+    return Targets(
+        "classes",
+        known[targets.values].astype(np.int32),
+        tuple(map(str, range(classes))),
+        np.arange(classes),
+        (*targets.notes, note),
+    )
 
 
 def encode_targets(
@@ -311,11 +347,15 @@ def _classes(labels: NDArray[Any], notes: list[str]) -> Targets:
             needed="at least two different classes",
             fix="add examples of another class, or look at how y was made",
         )
-    if len(known) > MANY_CLASSES and labels.dtype.kind in "iu":
+    alone = 2 * len(known) > len(labels) >= FEW_ROWS
+    numbers = labels.dtype.kind in "iu"
+    if alone or (numbers and len(known) > MANY_CLASSES):
+        what = "integers" if numbers else "labels"
+        rows = f" in {len(labels)} rows, hardly two of each" if alone else ""
         notes = [
             *notes,
-            f"y holds {len(known)} different integers, read as {len(known)} classes; "
-            "for numbers give floats, y.astype('float32'), or kind='numbers'.",
+            f"y holds {len(known)} different {what}{rows}; they are read as {len(known)} classes."
+            + " For numbers give floats, or kind='numbers' (--kind numbers)." * numbers,
         ]
     names = tuple(str(_plain(value)) for value in known)
     return Targets("classes", indices.reshape(-1).astype(np.int32), names, known, tuple(notes))

@@ -69,6 +69,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
             set aside.
         clip_norm: the largest norm of all gradients together, or None.
         average: what stays of the weights' running average in each update, or None.
+        threads: how many at most work on a step; None: what ``RANVIER_THREADS`` says, else all
+            there are, and one where several fits run at once, as in ``GridSearchCV(n_jobs=2)``.
 
     Attributes:
         classes_: the labels in sorted order.
@@ -87,7 +89,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
     Example:
         >>> from sklearn.datasets import load_iris
         >>> X, y = load_iris(return_X_y=True)
-        >>> model = NetworkClassifier((16,), max_iter=400, random_state=0).fit(X, y)
+        >>> model = NetworkClassifier((16,), learning_rate_init=0.01, max_iter=500, random_state=0)
+        >>> model = model.fit(X, y)
         >>> bool(model.score(X, y) > 0.9), model.predict_proba(X[:2]).shape
         (True, (2, 3))
     """
@@ -130,6 +133,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         calibration: str | None = None,
         clip_norm: float | None = None,
         average: float | None = None,
+        threads: int | None = None,
     ) -> None:
         self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
         self.solver, self.alpha, self.batch_size = solver, alpha, batch_size
@@ -143,7 +147,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         self.body, self.dropout, self.loss, self.optimizer = body, dropout, loss, optimizer
         self.class_weight, self.callbacks, self.categorical = class_weight, callbacks, categorical
         self.missing, self.n_members, self.calibration = missing, n_members, calibration
-        self.clip_norm, self.average = clip_norm, average
+        self.clip_norm, self.average, self.threads = clip_norm, average, threads
 
     def fit(
         self,

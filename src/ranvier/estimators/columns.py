@@ -80,13 +80,22 @@ class Table:
         **Shapes**: each column ``(N,) -> (N, F)``
 
         Raises:
-            DataError: a column that is no longer what it was in training.
+            DataError: a column that is missing, or no longer what it was in training.
         """
+        rows = common_rows(columns)
+        needed = (*self.numbers, *(one.name for one in self.categories))
+        missing = [name for name in needed if name not in columns]
+        if missing:
+            raise DataError(
+                f"The column {missing[0]!r} is missing.",
+                happened="the columns are: " + ", ".join(list(columns)[:50]),
+                needed="the columns of the training: " + ", ".join(needed[:50]),
+                fix="add it; None stands for a missing value",
+            )
         parts = [self._column(columns, name)[:, None] for name in self.numbers]
         for one in () if self.embedded else self.categories:
             codes = one.codes(columns[one.name])
             parts.append(codes[:, None] == np.arange(1, len(one.values) + 1))
-        rows = common_rows(columns)
         return np.concatenate([np.zeros((rows, 0)), *parts], axis=1).astype(dtype)
 
     def _column(self, columns: Columns, name: str) -> NDArray[Any]:

@@ -193,6 +193,7 @@ def _program(
         "native",
         task.rules,
         task.loss_weight,
+        parameters.threads,
     )
     plan = understood(request, member.model.network, (None,))
     return training_program(request, plan, member.model.network)

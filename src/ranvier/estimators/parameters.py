@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +46,7 @@ class Checked:
     fills: bool
     embeds: bool
     batch: int | None
+    threads: int | None
 
     def batch_size(self, rows: int) -> int:
         """Rows of a step."""
@@ -87,6 +90,7 @@ def checked(estimator: Any) -> Checked:
         fills=one_of(place, "missing", e.missing, ("error", "mean")) == "mean",
         embeds=one_of(place, "categorical", e.categorical, ("one_hot", "embedding")) == "embedding",
         batch=batch,
+        threads=_threads(place, getattr(e, "threads", None)),
     )  # fmt: skip
 
 
@@ -104,6 +108,14 @@ def own_penalty(estimator: Any, parameters: Checked, weight: float) -> tuple[Bod
     if parameters.driven or estimator.body is not None or parameters.alpha == 0:
         return body_of(parameters.place, estimator, factor), None
     return body_of(parameters.place, estimator, 0.5), 2.0 * factor
+
+
+def _threads(place: str, given: object) -> int | None:
+    """Threads of a step: where several fits run at once, each has one unless more are asked for."""
+    if given is not None:
+        return whole_number(place, "threads", given)
+    alone = multiprocessing.current_process().name == "MainProcess"
+    return None if alone and threading.current_thread() is threading.main_thread() else 1
 
 
 def _count_or_infinite(place: str, name: str, value: object) -> float:

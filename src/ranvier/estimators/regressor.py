@@ -65,6 +65,8 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):  # t
         n_members: networks with other first weights; their answers are averaged.
         clip_norm: the largest norm of all gradients together, or None.
         average: what stays of the weights' running average in each update, or None.
+        threads: how many at most work on a step; None: what ``RANVIER_THREADS`` says, else all
+            there are, and one where several fits run at once, as in ``GridSearchCV(n_jobs=2)``.
 
     Attributes:
         coefs_, intercepts_: weights and biases, layer by layer.
@@ -125,6 +127,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):  # t
         n_members: int = 1,
         clip_norm: float | None = None,
         average: float | None = None,
+        threads: int | None = None,
     ) -> None:
         self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
         self.solver, self.alpha, self.batch_size = solver, alpha, batch_size
@@ -137,7 +140,8 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):  # t
         self.epsilon, self.n_iter_no_change, self.max_fun = epsilon, n_iter_no_change, max_fun
         self.body, self.dropout, self.loss, self.optimizer = body, dropout, loss, optimizer
         self.callbacks, self.categorical, self.missing = callbacks, categorical, missing
-        self.n_members, self.clip_norm, self.average = n_members, clip_norm, average
+        self.n_members, self.clip_norm = n_members, clip_norm
+        self.average, self.threads = average, threads
 
     def fit(
         self,

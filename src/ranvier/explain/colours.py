@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 #: Blue for negative, white for 0, red for positive numbers.
-DIVERGING = np.array([[33, 82, 158], [146, 190, 222], [247, 247, 247], [244, 165, 130], [160, 20, 40]])
+DIVERGING = np.array(
+    [[33, 82, 158], [146, 190, 222], [247, 247, 247], [244, 165, 130], [160, 20, 40]]
+)
 #: From dark to light.
 SEQUENTIAL = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]])
 #: Colours of classes.
@@ -94,3 +96,18 @@ def mosaic(tiles: Pixels, columns: int) -> Pixels:
         top, left = place // columns * (height + 1), place % columns * (width + 1)
         whole[top : top + height, left : left + width] = tiles[place]
     return whole
+
+
+def picture_of_data(example: NDArray[Any]) -> Pixels | None:
+    """An example as a picture, from black to white or in three colours; None if it is none.
+
+    **Shapes** ``example: (H, W), (H, W, 1)`` or ``(H, W, 3) -> (H, W, 3)``
+    """
+    shape = example.shape
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3)):
+        return None
+    values = np.asarray(example, np.float64)
+    low, high = float(values.min()), float(values.max())
+    if len(shape) == 3 and shape[2] == 3:
+        return np.asarray(np.round(255.0 * (values - low) / ((high - low) or 1.0)), np.uint8)
+    return coloured(values.reshape(shape[:2]), low, high, np.array([[0, 0, 0], [255, 255, 255]]))

@@ -1,4 +1,4 @@
-"""What the data does to a training: inputs without scale, columns that give the answer away, labels."""
+"""What the data does to a training: inputs without scale, columns that tell too much, labels."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ UNEVEN = 1000.0
 #: What one column must tell alone to be a suspect, and how much less all others may tell.
 GIVES_AWAY, OTHERS_LESS = 0.995, 0.1
 #: Neighbours of a row that are asked for its label, and how many must say another one. With these
-#: numbers 12 % of wrong labels among blobs that hardly overlap give 6 to 11 % of suspects (1000 and
-#: 300 rows), clean labels of two classes that overlap as they may at most 2.7 %.
+#: numbers 12 % of wrong labels among three blobs made 3.4 to 11 % of all rows suspects, and 11 to
+#: 22 % of those rows whose neighbours are sure; right labels of two classes that overlap at most
+#: 2.7 % and 9 %.
 NEIGHBOURS, CONTRADICT = 20, 18
-#: The share of rows whose neighbours contradict, from which on it is said.
-NOISY_SHARE = 0.035
+#: The share of suspects from which on it is said, or from which it is said if the share among
+#: rows with sure neighbours is also large.
+NOISY_SHARE, FEWER, OF_SURE = 0.035, 0.025, 0.1
 #: Neighbours whose mean is an answer to compare the model's with.
 ANSWERING = 10
 #: Columns beyond which no search for leaks is made, and rows below which nothing can be told.
@@ -153,10 +155,11 @@ def label_noise(subject: Subject) -> tuple[list[Finding], float | None]:
     means = wanted[around[:, :ANSWERING]].mean(axis=1)
     share = explained(means, wanted)
     if subject.for_classes:
-        suspects = _contradicted(targets, wanted[around].sum(axis=1))
+        suspects, sure = _contradicted(targets, wanted[around].sum(axis=1))
     else:
-        suspects = _far_off(means - wanted, wanted)
-    if len(suspects) < max(3.0, NOISY_SHARE * subject.rows):
+        suspects, sure = _far_off(means - wanted, wanted), subject.rows
+    few = FEWER if len(suspects) >= OF_SURE * sure else NOISY_SHARE
+    if len(suspects) < max(3.0, few * subject.rows):
         return [], share
     return [
         Finding(
@@ -172,16 +175,20 @@ def label_noise(subject: Subject) -> tuple[list[Finding], float | None]:
     ], share
 
 
-def _contradicted(targets: Array, votes: Matrix) -> Array:
-    """Rows whose neighbours say another class, if neighbours can tell the classes at all."""
+def _contradicted(targets: Array, votes: Matrix) -> tuple[Array, int]:
+    """Rows whose neighbours say another class, if neighbours can tell the classes at all.
+
+    Returns:
+        The rows, and how many rows have neighbours that agree.
+    """
     labels = targets.astype(np.int64)
     said = votes.argmax(axis=1)
     present = np.unique(labels)
     balanced = np.mean([(said[labels == c] == c).mean() for c in present])
     if len(present) < 2 or balanced < 0.75:
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), 0
     sure = votes.max(axis=1) >= votes.sum(axis=1) * CONTRADICT / NEIGHBOURS
-    return np.flatnonzero(sure & (said != labels))
+    return np.flatnonzero(sure & (said != labels)), int(sure.sum())
 
 
 def _far_off(errors: Matrix, wanted: Matrix) -> Array:

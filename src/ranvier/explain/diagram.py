@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ranvier.explain.colours import DIVERGING, SEQUENTIAL, coloured, hex_colour
+from ranvier.explain.colours import (
+    DIVERGING,
+    SEQUENTIAL,
+    coloured,
+    data_uri,
+    hex_colour,
+    picture_of_data,
+)
 from ranvier.explain.passes import CallRecord, forward_pass
 from ranvier.explain.subject import Array, ModelLike, check_model
 from ranvier.foundation.shapes import N, show_shape
 from ranvier.layers import Dense
 from ranvier.layers.arguments import whole_number
 from ranvier.networks.network import Network
+from ranvier.networks.shapes import infer_shapes
 from ranvier.networks.wiring import Call
 
 #: Distances in pixels.
@@ -103,7 +112,9 @@ def network_diagram(model: ModelLike, x: object = None, *, most: int = 12) -> st
     records = None
     if x is not None:
         given = model.input_arrays(x)
-        records = forward_pass(network, [a[:1] for a in given], [False] * len(network.wiring.outputs))[0]
+        records = forward_pass(
+            network, [a[:1] for a in given], [False] * len(network.wiring.outputs)
+        )[0]
         inputs: list[Array | None] = [one[0] for one in given]
     else:
         inputs = [None] * len(network.wiring.inputs)
@@ -130,9 +141,12 @@ def _columns(
     """Each value of the network with its place in the picture."""
     wiring, depth = network.wiring, dict.fromkeys(range(len(network.wiring.inputs)), 0)
     shapes = dict(enumerate(network.input_shapes))
-    texts = {k: (f"input {n!r}" if len(inputs) > 1 else "input") for k, n in enumerate(wiring.inputs)}
+    texts = {
+        k: (f"input {n!r}" if len(inputs) > 1 else "input") for k, n in enumerate(wiring.inputs)
+    }
     values: dict[int, Array | None] = dict(enumerate(inputs))
-    for place, (call, one) in enumerate(zip(wiring.calls, network.call_shapes(), strict=True)):
+    inferred = infer_shapes(network.layers, wiring, network.input_shapes, network.dtype)
+    for place, (call, one) in enumerate(zip(wiring.calls, inferred, strict=True)):
         for k, value in enumerate(call.gives):
             depth[value] = 1 + max(depth[read] for read in call.reads)
             shapes[value] = one.output_shapes[k]
@@ -143,7 +157,9 @@ def _columns(
     for value, level in depth.items():
         stacks.setdefault(level, []).append(value)
     gap = 70.0
-    tallest = max(sum(heights[v] for v in stack) + gap * (len(stack) - 1) for stack in stacks.values())
+    tallest = max(
+        sum(heights[v] for v in stack) + gap * (len(stack) - 1) for stack in stacks.values()
+    )
     found = {}
     for level, stack in stacks.items():
         whole = sum(heights[v] for v in stack) + gap * (len(stack) - 1)
@@ -193,13 +209,17 @@ def _connections(network: Network, call: Call, columns: dict[int, _Column]) -> l
         if source.units and source.units == target.units:
             lines += [_line(source, target, k, k, 0.8, GREY) for k in source.shown]
         else:
-            start, end = (source.x + _reach(source), source.middle), (target.x - _reach(target), target.middle)
+            start, end = (
+                (source.x + _reach(source), source.middle),
+                (target.x - _reach(target), target.middle),
+            )
             lines.append(_stroke(start, end, 2.5, GREY))
     return lines
 
 
 def _reach(column: _Column) -> float:
-    return RADIUS if column.units else 26.0
+    # Beside a column with a gap the word for what is left out stands in the middle.
+    return 30.0 if column.units else 28.0
 
 
 def _line(source: _Column, target: _Column, i: int, j: int, width: float, colour: str) -> str:
@@ -207,9 +227,7 @@ def _line(source: _Column, target: _Column, i: int, j: int, width: float, colour
     return _stroke(start, end, max(width, 0.15), colour)
 
 
-def _stroke(
-    start: tuple[float, float], end: tuple[float, float], width: float, colour: str
-) -> str:
+def _stroke(start: tuple[float, float], end: tuple[float, float], width: float, colour: str) -> str:
     return (
         f'<line x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}" '
         f'stroke="{colour}" stroke-width="{width:.2f}" stroke-opacity="0.75"/>'
@@ -237,7 +255,13 @@ def _marks(column: _Column) -> list[str]:
         hidden = column.units - len(column.shown)
         height = column.top + ROW * _first_half(column.shown, column.units)
         parts.append(_text(column.x, height + 4.0, f"{hidden} more"))
-    if not column.units:
+    pixels = None if column.values is None or column.units else picture_of_data(column.values)
+    if pixels is not None:
+        parts.append(
+            f'<image href="{data_uri(pixels)}" x="{column.x - 26:.1f}" y="{column.top:.1f}" '
+            f'width="52" height="{2 * ROW:.1f}" style="image-rendering: pixelated"/>'
+        )
+    elif not column.units:
         parts.append(
             f'<rect x="{column.x - 26:.1f}" y="{column.top:.1f}" width="52" height="{2 * ROW:.1f}" '
             'rx="5" fill="#eeeeee" stroke="#333333"/>'
@@ -261,7 +285,7 @@ def _colours(column: _Column) -> dict[int, str]:
 
 def _wrapped(title: str, width: int = 24, most: int = 3) -> list[str]:
     """A text in lines that fit between the columns."""
-    lines = [title[k : k + width] for k in range(0, len(title), width)]
+    lines = textwrap.wrap(title, width) or [""]
     return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][:-1] + "…"]
 
 

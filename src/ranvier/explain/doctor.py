@@ -106,7 +106,12 @@ def doctor(
         size = everything.rows if batch_size is None else batch_size
         scale = float(found.loss) if unit is None else unit
         tried, measured = trial_findings(
-            everything.sample(max(rows, 2 * size), seed), resolve(optimizer), size, scale, seed, engine
+            everything.sample(max(rows, 2 * size), seed),
+            resolve(optimizer),
+            size,
+            scale,
+            seed,
+            engine,
         )
         findings, numbers = findings + tried, numbers | measured
     if held is None and history is None:

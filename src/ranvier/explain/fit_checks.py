@@ -57,7 +57,9 @@ def answers(subject: Subject) -> Matrix:
     return found.reshape(len(found), -1)
 
 
-def underfitting(subject: Subject, by_neighbours: float | None) -> tuple[list[Finding], float | None]:
+def underfitting(
+    subject: Subject, by_neighbours: float | None
+) -> tuple[list[Finding], float | None]:
     """Whether the model explains far less than the nearest neighbours of each row do.
 
     Args:
@@ -74,7 +76,8 @@ def underfitting(subject: Subject, by_neighbours: float | None) -> tuple[list[Fi
     if found.shape != wanted.shape:
         return [], None
     by_model = explained(found, wanted)
-    if by_neighbours is None or by_neighbours - by_model < LESS_THAN_NEIGHBOURS:
+    # Where neighbours tell nothing there may be nothing to learn.
+    if by_neighbours is None or by_neighbours - max(0.0, by_model) < LESS_THAN_NEIGHBOURS:
         return [], by_model
     return [
         Finding(

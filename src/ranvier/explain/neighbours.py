@@ -1,4 +1,4 @@
-"""What the data itself says of its targets: nearest rows, single columns, and how well they tell."""
+"""What the data itself says of its targets: nearest rows, single columns, how well they tell."""
 
 from __future__ import annotations
 

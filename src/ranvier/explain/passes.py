@@ -223,7 +223,7 @@ def row_loss_function(
     losses: Sequence[Loss],
     loss_weights: Sequence[float] = (),
 ) -> tuple[Callable[..., Any], list[Array]]:
-    """A function of outputs and targets to the loss of each row, and the targets as it reads them."""
+    """A function of outputs and targets to the loss of each row, and targets as it reads them."""
     weights, count = tuple(loss_weights) or (1.0,) * len(losses), len(losses)
 
     def function(*arguments: Any) -> Any:
@@ -342,7 +342,5 @@ def pulled_back(
     wanted = [v for v in graph.inputs if is_float(v.dtype)]
     leaves = [input_value(f"seed{k}", v.shape, v.dtype) for k, v in enumerate(graph.outputs)]
     found = backpropagate(graph.outputs, leaves, wanted)
-    results = iter(
-        evaluate(Graph((*graph.inputs, *leaves), tuple(found)), [*arguments, *seeds])
-    )
+    results = iter(evaluate(Graph((*graph.inputs, *leaves), tuple(found)), [*arguments, *seeds]))
     return [np.asarray(next(results)) if is_float(v.dtype) else None for v in graph.inputs]

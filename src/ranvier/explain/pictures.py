@@ -20,8 +20,19 @@ from ranvier.foundation.errors import (
 )
 from ranvier.foundation.pictures import check_picture, new_figure, save_picture
 from ranvier.foundation.shapes import show_shape
+from ranvier.layers import (
+    Activation,
+    AlphaDropout,
+    BatchNorm,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Rescaling,
+)
 from ranvier.networks.network import Network
 
+#: Layers behind which each number still belongs to its place in the input.
+IN_ORDER = (Activation, AlphaDropout, BatchNorm, Dropout, Flatten, GaussianNoise, Rescaling)
 #: Tiles of a picture.
 MOST_TILES = 64
 #: The longest side of a matrix that is drawn whole.
@@ -74,7 +85,9 @@ class Picture:
         ramp = (DIVERGING if self.signed else SEQUENTIAL)[None]
         axes.imshow(self.pixels(), interpolation="nearest")
         axes.set(xticks=[], yticks=[], title=self.title)
-        scale = coloured(np.linspace(self.high, self.low, 256)[:, None], self.low, self.high, ramp[0])
+        scale = coloured(
+            np.linspace(self.high, self.low, 256)[:, None], self.low, self.high, ramp[0]
+        )
         side = figure.add_axes((0.93, 0.2, 0.02, 0.6))
         side.imshow(scale, aspect="auto", extent=(0.0, 1.0, self.low, self.high))
         side.set(xticks=[])
@@ -117,18 +130,19 @@ def weight_picture(
     """
     check_model("weight_picture", model)
     network = model.network
-    own = own_parameters(network.parameters, _checked_layer("weight_picture", network, layer))
+    number = _checked_layer("weight_picture", network, layer)
+    own = own_parameters(network.parameters, number)
     if name not in own:
         raise UnknownNameError(
-            f"layer {layer}, {network.layers[layer].describe()}, has no parameter {name!r:.40}.",
+            f"layer {number}, {network.layers[number].describe()}, has no parameter {name!r:.40}.",
             happened="the layer did not declare it",
             needed="the name of one of its parameters" if own else "a layer with parameters",
             fix=did_you_mean(name, own) if own else "choose another layer",
         )
     values = own[name].astype(np.float64)
-    tiles, labels = _weight_tiles(values, shape, network.input_shapes[0])
+    tiles, labels = _weight_tiles(values, shape, _read_pictures(network, number))
     largest = float(np.abs(values).max()) if values.size else 1.0
-    title = f"{name} of layer {layer}, {network.layers[layer].describe()}"
+    title = f"{name} of layer {number}, {network.layers[number].describe()}"
     return Picture(title, tiles[:most], labels[:most], -largest or -1.0, largest or 1.0, True)
 
 
@@ -140,7 +154,11 @@ def _weight_tiles(
         if shape is None and len(pictures) in (2, 3) and math.prod(pictures) == inputs:
             tiles = values.T.reshape(units, *pictures)
             # Of several colours each is a tile below the other.
-            tiles = tiles if len(pictures) == 2 else np.concatenate(list(tiles.transpose(3, 0, 1, 2)), 1)
+            tiles = (
+                tiles
+                if len(pictures) == 2
+                else np.concatenate(list(tiles.transpose(3, 0, 1, 2)), 1)
+            )
             return tiles, tuple(f"neuron {k}" for k in range(units))
         if shape is not None:
             if math.prod(shape) != inputs:
@@ -157,8 +175,23 @@ def _weight_tiles(
         tiles = values.transpose(3, 2, 0, 1).reshape(filters * channels, height, width)
         pairs = [(f, c) for f in range(filters) for c in range(channels)]
         return tiles, tuple(f"filter {f}, channel {c}" for f, c in pairs)
-    flat = values.reshape(1, max(1, values.size // max(1, values.shape[-1] if values.ndim else 1)), -1)
+    flat = values.reshape(
+        1, max(1, values.size // max(1, values.shape[-1] if values.ndim else 1)), -1
+    )
     return flat[:, :LONGEST_SIDE, :LONGEST_SIDE], ("all",)
+
+
+def _read_pictures(network: Network, number: int) -> tuple[int, ...]:
+    """The shape of the pictures whose numbers a layer reads, in their order; () for others."""
+    wiring = network.wiring
+    call = next(one for one in wiring.calls if one.layer == number)
+    while True:
+        place = wiring.source(call.reads[0])
+        if place is None:
+            return network.input_shapes[call.reads[0]]
+        call = wiring.calls[place]
+        if not isinstance(network.layers[call.layer], IN_ORDER):
+            return ()
 
 
 def _checked_layer(place: str, network: Network, layer: object) -> int:
@@ -202,12 +235,17 @@ class Activations:
         elif values.ndim == 3:
             tiles, labels = values[:most], tuple(f"example {k}" for k in range(len(values[:most])))
         else:
-            tiles, labels = values.reshape(len(values), -1)[None, :most, :LONGEST_SIDE], ("examples",)
+            tiles, labels = (
+                values.reshape(len(values), -1)[None, :most, :LONGEST_SIDE],
+                ("examples",),
+            )
         low, high = float(values.min()), float(values.max())
         signed = low < 0.0 < high
         size = max(abs(low), abs(high))
         title = f"activations of layer {self.layer}, {self.description}"
-        return Picture(title, tiles, labels, -size if signed else low, size if signed else high, signed)
+        return Picture(
+            title, tiles, labels, -size if signed else low, size if signed else high, signed
+        )
 
     def plot(self, path: str | Path) -> None:
         """Draw :meth:`picture`; see :meth:`Picture.plot`."""

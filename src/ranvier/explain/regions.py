@@ -41,7 +41,9 @@ class DecisionRegions:
     def pixels(self) -> Pixels:
         """The plane as a picture, the second axis upwards. **Shapes** ``-> (B, A, 3)``"""
         if not self.class_names:
-            shown = coloured(self.values, float(self.values.min()), float(self.values.max()), SEQUENTIAL)
+            shown = coloured(
+                self.values, float(self.values.min()), float(self.values.max()), SEQUENTIAL
+            )
             return shown[::-1]
         pure = CLASSES[self.classes % len(CLASSES)].astype(np.float64)
         # The less sure, the paler.
@@ -70,10 +72,14 @@ class DecisionRegions:
             for number, name in enumerate(self.class_names):
                 own = self.x[self.targets == number]
                 colour = hex_colour(CLASSES[number % len(CLASSES)])
-                axes.scatter(*own.T, s=12, color=colour, edgecolors="black", linewidths=0.4, label=name)
+                axes.scatter(
+                    *own.T, s=12, color=colour, edgecolors="black", linewidths=0.4, label=name
+                )
             axes.legend()
         else:
-            colours = coloured(self.targets, self.values.min(), self.values.max(), SEQUENTIAL) / 255.0
+            colours = (
+                coloured(self.targets, self.values.min(), self.values.max(), SEQUENTIAL) / 255.0
+            )
             axes.scatter(*self.x.T, s=12, color=colours, edgecolors="black", linewidths=0.4)
         axes.set(xlabel="input 0", ylabel="input 1")
         save_picture(figure, place, "give another place")

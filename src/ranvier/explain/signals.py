@@ -17,7 +17,7 @@ from ranvier.networks.network import Network
 #: A neuron is idle if its activation's slope is below this share of the steepest slope ...
 FLAT = 0.05
 #: ... for this share of the rows (a dead one: for all rows).
-NEARLY_ALL = 0.95
+NEARLY_ALL = 0.9
 #: More than this share of a layer's neurons must be idle.
 IDLE_SHARE = 0.5
 #: How far the gradients' norms of two layers may lie apart.
@@ -58,7 +58,10 @@ def idle_neurons(record: CallRecord) -> Idle | None:
     if steepest == 0.0 or not any(flat_ends):
         return None
     kind = "saturated" if all(flat_ends) else "dead"
-    flat = np.abs(_slopes(activation, record.net_inputs)) <= (FLAT if kind == "saturated" else 1e-3) * steepest
+    flat = (
+        np.abs(_slopes(activation, record.net_inputs))
+        <= (FLAT if kind == "saturated" else 1e-3) * steepest
+    )
     # A neuron is the last axis; positions of a picture or of time are rows of it.
     by_neuron = flat.reshape(-1, flat.shape[-1]).mean(axis=0)
     idle = np.flatnonzero(by_neuron >= (NEARLY_ALL if kind == "saturated" else 1.0))

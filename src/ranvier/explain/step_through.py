@@ -85,7 +85,10 @@ class StepThrough:
         ends = zip(self.loss_names, self.outputs, self.output_gradients, strict=True)
         for name, output, gradient in ends:
             lines.append(f"{name} reads")
-            rows = [("output", "value", "gradient"), *numbered_rows([_flat(output), _flat(gradient)])]
+            rows = [
+                ("output", "value", "gradient"),
+                *numbered_rows([_flat(output), _flat(gradient)]),
+            ]
             lines += aligned(rows, "  ")
         lines.append(f"loss {self.loss:.8g}")
         if self.penalty:
@@ -103,7 +106,9 @@ class StepThrough:
             shape = show_shape(gradient.shape)
             rows.append((name, shape, f"{size:.6g}", f"{norm:.6g}", f"{rate * norm:.6g}", ratio))
         lines += aligned(rows, "  ")
-        lines.append(f"The loss of this example goes from {self.loss:.8g} to {self.loss_after:.8g}.")
+        lines.append(
+            f"The loss of this example goes from {self.loss:.8g} to {self.loss_after:.8g}."
+        )
         return lines
 
 
@@ -156,30 +161,34 @@ def step_through(
     return _stepped(subject, rate)
 
 
-def _one_row(network: Network, x: object, y: object) -> tuple[Any, Any]:
+def _one_row(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
     """An example and its target with a batch axis, where it was left out."""
-    names, ends = network.wiring.inputs, network.wiring.output_names
+    names, shapes = network.wiring.inputs, network.input_shapes
 
     def in_row(one: Any, axes: int) -> Any:
         array = np.asarray(one)
         return array[None] if array.ndim <= axes else array
 
-    axes = [len(shape) for shape in network.input_shapes]
-    if len(names) == 1 and not isinstance(x, Mapping):
-        x = in_row(x, axes[0])
-    elif isinstance(x, Mapping):
-        x = {n: in_row(x[n], axes[k]) if n in x else None for k, n in enumerate(names)}
+    def of_target(one: Any, shape: tuple[int, ...]) -> Any:
+        array = np.asarray(one)
+        whole = array.shape == shape and shape != (1,)
+        return array[None] if array.ndim == 0 or whole else array
+
+    if isinstance(x, Mapping):
+        known = dict(zip(names, shapes, strict=True))
+        x = {name: in_row(one, len(known.get(name, ()))) for name, one in x.items()}
+    elif len(names) == 1:
+        x = in_row(x, len(shapes[0]))
     elif isinstance(x, tuple | list) and len(x) == len(names):
-        x = tuple(in_row(one, axes[k]) for k, one in enumerate(x))
+        x = tuple(in_row(one, len(shape)) for one, shape in zip(x, shapes, strict=True))
+    ends, widths = network.wiring.output_names, network.output_shapes
     if isinstance(y, Mapping):
-        y = {name: np.atleast_1d(one) for name, one in y.items()}
-    elif len(ends) > 1 and isinstance(y, tuple | list):
-        y = tuple(np.atleast_1d(one) for one in y)
-    else:
-        y = np.atleast_1d(y)  # type: ignore[call-overload]
-        width = network.output_shape[-1:]
-        if len(ends) == 1 and y.shape == width and width != (1,):  # type: ignore[union-attr]
-            y = y[None]  # type: ignore[index]
+        wanted = dict(zip(ends, widths, strict=True))
+        y = {name: of_target(one, wanted.get(name, ())) for name, one in y.items()}
+    elif len(ends) == 1:
+        y = of_target(y, widths[0])
+    elif isinstance(y, tuple | list) and len(y) == len(ends):
+        y = tuple(of_target(one, shape) for one, shape in zip(y, widths, strict=True))
     return x, y
 
 
@@ -239,13 +248,15 @@ def _target_name(subject: Subject) -> str:
     return "; ".join(shown)
 
 
-def _flat(array: Array) -> Array:
-    return np.reshape(array, -1)
+def _flat(array: Array | None) -> Array:
+    return np.reshape(np.zeros(0) if array is None else array, -1)
 
 
 def _forward(layer: LayerStep, most: int) -> list[str]:
     """A layer's forward pass as lines."""
     lines = [layer.title]
+    if layer.units == 0 and np.array_equal(_flat(layer.inputs), _flat(layer.outputs)):
+        return [*lines, f"  passes on its {layer.outputs.size} numbers as they are"]
     if layer.units == 0:
         rows = [("place", "in"), *numbered_rows([_flat(layer.inputs)])]
         lines += aligned(rows, "  ")
@@ -255,7 +266,7 @@ def _forward(layer: LayerStep, most: int) -> list[str]:
         lines += ["  " + line for line in str(layer.neuron(position)).splitlines()]
     lines.append(f"  all {layer.units} neurons")
     columns = [np.asarray(layer.net_inputs), layer.outputs]
-    heads = ("neuron", "net input", layer.activation or "output")
+    heads: tuple[str, ...] = ("neuron", "net input", layer.activation or "output")
     if layer.in_loss:
         columns, heads = columns[:1], heads[:2]
     return [*lines, *aligned([heads, *numbered_rows(columns)], "  ")]
@@ -269,7 +280,12 @@ def _backward(layer: LayerStep, most: int) -> list[str]:
     if layer.units and layer.input_gradient is not None:
         lines += _sums_back(layer, most)
     for name, gradient in layer.penalties.items():
-        lines.append(f"  the penalty adds a gradient of norm {np.linalg.norm(gradient):.6g} to {name}")
+        lines.append(
+            f"  the penalty adds a gradient of norm {np.linalg.norm(gradient):.6g} to {name}"
+        )
+    same = layer.units == 0 and layer.output_gradient is not None
+    if same and np.array_equal(_flat(layer.input_gradient), _flat(layer.output_gradient)):
+        return [*lines, f"  passes {_flat(layer.input_gradient).size} gradients back as they are"]
     if layer.input_gradient is not None:
         rows = [("input", "gradient"), *numbered_rows([_flat(layer.input_gradient)])]
         lines += aligned(rows, "  ")

@@ -31,9 +31,7 @@ class ModelLike(Protocol):
     def input_arrays(self, x: object) -> tuple[Array, ...]:
         """Examples as training reads them, one array for each input."""
 
-    def training_arrays(
-        self, x: object, y: object
-    ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    def training_arrays(self, x: object, y: object) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """Examples and targets as training reads them, one array for each input and output."""
 
     def predict_proba(self, x: object, *, engine: str = "native") -> Any:

@@ -1,4 +1,4 @@
-"""The error over two weights or directions, as a landscape, and the way that training took in it."""
+"""The error over two weights or directions, a landscape, and the way that training took in it."""
 
 from __future__ import annotations
 
@@ -262,7 +262,9 @@ def _of_two_weights(
                 fix=did_you_mean(str(name), names),
             )
         shape = subject.network.parameters[name].shape
-        fits = len(place) == len(shape) and all(0 <= k < n for k, n in zip(place, shape, strict=True))
+        fits = len(place) == len(shape) and all(
+            0 <= k < n for k, n in zip(place, shape, strict=True)
+        )
         if not fits:
             raise PositionError(
                 f"error_surface: {name} has no place {place!r:.80}.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -100,9 +101,9 @@ def run_trial(
     before = mean_loss(subject, network)
     size = max(1, min(batch_size, subject.rows))
     epochs = -(-steps // max(1, subject.rows // size))
-    several = len(subject.losses) > 1
+    none: list[Any] = [()] * len(subject.losses) if len(subject.losses) > 1 else []
     program = TrainingProgram(
-        network, subject.losses, copy.deepcopy(optimizer), [()] * len(subject.losses) if several else (),
+        network, subject.losses, copy.deepcopy(optimizer), none,
         subject.x, subject.targets, batch_size=size, seed=seed, engine=engine, callbacks=[watcher],
     )  # fmt: skip
     try:

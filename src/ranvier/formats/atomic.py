@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
 from pathlib import Path
 
 from ranvier.foundation.errors import FileError
+
+#: How names of unfinished files end.
+END = ".tmp"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -30,7 +34,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         # Moving a file over another asks the folder alone; a file marked read-only means it.
         if os.path.exists(target) and not os.access(target, os.W_OK):
             raise _cannot_write(path, target, "the file there is read-only")
-        temporary = target.parent / f".ranvier-{secrets.token_hex(8)}.tmp"
+        temporary = target.parent / f"{_begin(target)}{secrets.token_hex(8)}{END}"
         try:
             _write(temporary, content, _mode(target))
             os.replace(temporary, target)
@@ -43,6 +47,24 @@ def write_atomically(path: Path, content: bytes) -> None:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise _cannot_write(path, target, reason) from error
     _sync_folder(target.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the unfinished files of writers that were killed while they wrote this file.
+
+    Args:
+        path: that was to be written; nobody else may be writing it now.
+    """
+    target = Path(os.path.realpath(path))
+    with contextlib.suppress(OSError):
+        for name in os.listdir(target.parent):
+            if name.startswith(_begin(target)) and name.endswith(END):
+                os.unlink(target.parent / name)
+
+
+def _begin(target: Path) -> str:
+    """How names of unfinished files begin: short for any name, and of this file alone."""
+    return f".ranvier-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
 
 
 def _mode(target: Path) -> int:

@@ -25,10 +25,9 @@ from ranvier.formats.description import (
     FORMAT_VERSION,
     checked_fields,
     read_content,
-    to_json,
     versions,
 )
-from ranvier.formats.model_file import CHECKPOINT, checksum, read_tensors
+from ranvier.formats.model_file import CHECKPOINT, read_tensors, sealed
 from ranvier.foundation.errors import ArgumentError, ModelFileError
 from ranvier.training.run_state import COUNTS, REALS, REASONS, RunState
 
@@ -118,8 +117,7 @@ def save_checkpoint(
     columns = [np.array(numbers, np.float64) for numbers in state.history.values()]
     tensors[HISTORY] = np.stack(columns) if columns else np.zeros((0, 0))
     tensors[SUMS] = state.sums
-    content["sha256"] = checksum(to_json(content, place), tensors)
-    write_atomically(place, to_bytes(tensors, to_json(content, place)))
+    write_atomically(place, to_bytes(tensors, sealed(content, tensors, place)))
     return place
 
 

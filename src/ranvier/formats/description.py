@@ -19,7 +19,7 @@ from ranvier.formats.container import MOST_HEADER_BYTES, damaged, not_ours
 from ranvier.foundation.errors import ArgumentError, ModelFileError
 
 #: Raised by one whenever an older Ranvier could misread a file, or not read it.
-#: 2: reference rows and checkpoints.
+#: 2: a checksum of each tensor, reference rows, checkpoints.
 FORMAT_VERSION = 2
 
 #: Of format 1; format 2 has `ADDED` beside them.
@@ -33,7 +33,7 @@ KEYS = (
     "notes",
     "sha256",
 )
-ADDED = ("reference", "checkpoint")
+ADDED = ("tensors", "reference", "checkpoint")
 MOST_CLASSES = 1_000_000
 MOST_NOTES = 1_000
 LONGEST_NOTE = 10_000

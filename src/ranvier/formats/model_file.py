@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.data.strict_json import Fields
+from ranvier.data.strict_json import Fields, odd
 from ranvier.formats.atomic import write_atomically
 from ranvier.formats.container import Container, damaged, to_bytes
 from ranvier.formats.description import (
@@ -33,7 +33,7 @@ from ranvier.formats.description import (
     to_json,
     versions,
 )
-from ranvier.formats.reference_rows import check_reference, reference_of
+from ranvier.formats.reference_rows import ROWS, check_reference, reference_of
 from ranvier.formats.reference_rows import declared as declared_reference
 from ranvier.foundation.errors import (
     ArgumentError,
@@ -60,6 +60,8 @@ class LoadedModel:
         settings: how it was trained, or None.
         versions: of ranvier, numpy and llvmlite that wrote the file.
         notes: plain sentences about the model.
+        reference_rows: how many rows with their outputs the file holds; they were checked.
+        checkpoint: whether a run could go on from the file.
     """
 
     network: Network
@@ -68,6 +70,8 @@ class LoadedModel:
     settings: dict[str, Any] | None
     versions: dict[str, str]
     notes: tuple[str, ...] = ()
+    reference_rows: int = 0
+    checkpoint: bool = False
 
 
 def save_model(
@@ -131,8 +135,7 @@ def save_model(
     content["reference"] = None if reference is None else dict(reference.description)
     content["checkpoint"] = None
     tensors = {**network.parameters, **(reference.tensors if reference is not None else {})}
-    content["sha256"] = checksum(to_json(content, place), tensors)
-    write_atomically(place, to_bytes(tensors, to_json(content, place)))
+    write_atomically(place, to_bytes(tensors, sealed(content, tensors, place)))
     return place
 
 
@@ -179,6 +182,8 @@ def _load(place: Path) -> LoadedModel:
         optional_object(content, "settings"),
         read_versions(content["versions"]),
         fields.texts("notes", MOST_NOTES, LONGEST_NOTE),
+        0 if reference is None else ROWS,
+        content.get("checkpoint") is not None,
     )
 
 
@@ -217,15 +222,28 @@ def _check_functions(place: str, config: Mapping[str, Any]) -> None:
             )
 
 
-def checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """SHA-256 over the description without its checksum and over all tensors, by name."""
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name}:{array.dtype.name}:{array.shape}:".encode())
-        little = array.dtype.newbyteorder("<")
-        digest.update(np.ascontiguousarray(array, dtype=little).tobytes())
+def sealed(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], path: Path) -> str:
+    """The description as text, with a checksum of each tensor and one of all the text.
+
+    Raises:
+        ArgumentError: if something in it is not JSON, or there is too much of it.
+    """
+    whole = {**content, "tensors": {name: digest_of(name, one) for name, one in tensors.items()}}
+    checksum = hashlib.sha256(to_json(whole, path).encode()).hexdigest()
+    return to_json({**whole, "sha256": checksum}, path)
+
+
+def digest_of(name: str, array: NDArray[Any]) -> str:
+    """SHA-256 over a tensor and what it is called."""
+    digest = hashlib.sha256()
+    _hash(digest, name, array)
     return digest.hexdigest()
+
+
+def _hash(digest: Any, name: str, array: NDArray[Any]) -> None:
+    digest.update(f"{name}:{array.dtype.name}:{array.shape}:".encode())
+    little = array.dtype.newbyteorder("<")
+    digest.update(np.ascontiguousarray(array, dtype=little).tobytes())
 
 
 # --- reading
@@ -239,13 +257,32 @@ def read_tensors(
     Raises:
         ModelFileError: if something was altered.
     """
-    text = _text_without_checksum(content, container.path)
+    path, checksum = container.path, fields.text("sha256", 64)
+    text = _text_without_checksum(content, path)
+    digest = hashlib.sha256(text.encode())
     tensors = {name: container.read(name) for name in container.tensors()}
-    if fields.text("sha256", 64) != checksum(text, tensors):
-        raise damaged(
-            container.path, "its checksum does not fit its contents: something was altered"
-        )
+    if content["ranvier"] == 1:
+        # One checksum over everything.
+        for name in sorted(tensors):
+            _hash(digest, name, tensors[name])
+    else:
+        altered = _altered(content["tensors"], tensors)
+        if altered:
+            raise damaged(path, f"its tensor {altered[0]!r:.80} was altered")
+    if checksum != digest.hexdigest():
+        raise damaged(path, "its checksum does not fit its contents: something was altered")
     return tensors
+
+
+def _altered(digests: object, tensors: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Names of the tensors that are not those a description was written with.
+
+    Raises:
+        ModelFileError: checksums of other tensors.
+    """
+    if not isinstance(digests, dict) or set(digests) != set(tensors):
+        raise odd("tensors", "it does not hold a checksum for each tensor", "one for each")
+    return [name for name, one in tensors.items() if digests[name] != digest_of(name, one)]
 
 
 def _text_without_checksum(content: Mapping[str, Any], path: Path) -> str:

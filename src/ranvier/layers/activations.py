@@ -15,6 +15,8 @@ import ranvier.ops as ops
 from ranvier.foundation.errors import ArgumentError
 from ranvier.foundation.registry import Registry
 from ranvier.layers.arguments import one_of
+from ranvier.layers.base import Layer
+from ranvier.layers.words import layer_of_word
 from ranvier.ops import Tensor
 
 ActivationFunction: TypeAlias = Callable[[Tensor], Any]
@@ -68,9 +70,27 @@ def activation_from(place: str, value: ActivationLike | None) -> ActivationLike 
             needed="one of the names of activations, or a function written in ranvier.ops",
             fix=f"write ranvier.ops.{value.__name__} if there is one, or the activation's name",
         )
+    layer = _layer_in(value)
+    if layer is not None:
+        raise ArgumentError(
+            f"{place}: the argument activation is a layer.",
+            happened=f"activation is {value!r:.80}, and {layer} is a layer of its own",
+            needed="one of the names of activations, or a function written in ranvier.ops",
+            fix=f"leave activation out and put {layer}() behind this layer",
+        )
     if not callable(value) or isinstance(value, type):
         return one_of(place, "activation", value, ACTIVATIONS)
     return next((name for name, known in ACTIVATIONS.items() if known is value), value)
+
+
+def _layer_in(value: object) -> str | None:
+    """The name of the layer that somebody takes for an activation."""
+    if isinstance(value, str):
+        kind = None if value in ACTIVATIONS else layer_of_word(value)
+        return None if kind is None else kind.__name__
+    if isinstance(value, Layer):
+        return type(value).__name__
+    return value.__name__ if isinstance(value, type) and issubclass(value, Layer) else None
 
 
 def activation_name(activation: ActivationLike | None) -> str | None:

@@ -5,6 +5,7 @@ Arguments may come from a user or from a file, so types are checked as strictly 
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
 from collections.abc import Iterable
@@ -16,11 +17,43 @@ LARGEST_LENGTH = 2**31 - 1
 
 
 def _wrong(place: str, name: str, value: object, needed: str, fix: str) -> ArgumentError:
+    if isinstance(value, type):
+        return needs_call(f"{name} of {place}", value)
     return ArgumentError(
         f"{place}: the argument {name} is not understood.",
         happened=f"{name} is {value!r:.80}",
         needed=needed,
         fix=fix,
+    )
+
+
+def needs_call(argument: str, given: type[object]) -> ArgumentError:
+    """The error for a class where a thing made from it is needed.
+
+    Args:
+        argument: what the class was given for.
+        given: the class.
+
+    Example:
+        >>> from ranvier.optimizers import Adam
+        >>> print(needs_call("optimizer", Adam).fix)
+        write Adam() and not Adam
+    """
+    try:
+        wanted = [
+            name
+            for name, one in inspect.signature(given).parameters.items()
+            if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD
+        ]
+    except ValueError:
+        # Some built-in classes tell nothing of their arguments.
+        wanted = []
+    call = f"{given.__name__}({', '.join(wanted)})"
+    return ArgumentError(
+        f"The argument {argument} is a class that was not called.",
+        happened=f"{argument} is the class {given.__name__}",
+        needed=f"what calling it gives: {call}",
+        fix=f"write {call} and not {given.__name__}",
     )
 
 

@@ -88,7 +88,7 @@ class Layer(Configured):
     @property
     def values(self) -> dict[str, NDArray[Any]]:
         """The parameters' arrays by short name; empty before a network is built."""
-        held: dict[str, NDArray[Any]] = self.__dict__.setdefault("_values", {})
+        held: dict[str, NDArray[Any]] = self.__dict__.get("_values", {})
         return held
 
     @values.setter
@@ -100,8 +100,12 @@ class Layer(Configured):
         values: dict[str, NDArray[Any]] = self.__dict__.get("_values", {})
         if name in values:
             return values[name]
-        hint = "" if values else "; parameters exist once its network is built"
-        raise AttributeError(f"{type(self).__name__} has no {name!r}{hint}")
+        kind = type(self).__name__
+        if name == "neurons":
+            raise AttributeError(f"{kind} has no neurons: it has no units with weights of their own")
+        built = "_values" in self.__dict__
+        hint = "" if built else "; parameters exist once its network is built"
+        raise AttributeError(f"{kind} has no {name!r}{hint}")
 
     def frozen(self, name: str) -> bool:
         """Whether one of its parameters is not to be trained, by :attr:`trainable`."""

@@ -9,7 +9,7 @@ from typing import Any
 import ranvier.ops as ops
 from ranvier.foundation.errors import ArgumentError, ShapeError
 from ranvier.foundation.registry import Registry
-from ranvier.layers.arguments import number, whole_number
+from ranvier.layers.arguments import needs_call, number, whole_number
 from ranvier.layers.configured import Configured
 from ranvier.ops import Tensor
 from ranvier.ops.value import shape_of
@@ -133,6 +133,8 @@ def constraint_from(
         return value
     if isinstance(value, Mapping) and set(value) == {"name", "config"}:
         return CONSTRAINTS[str(value["name"])].from_config(value["config"])
+    if isinstance(value, type):
+        raise needs_call(f"{name} of {place}", value)
     raise ArgumentError(
         f"{place}: the argument {name} is not understood.",
         happened=f"{name} is {value!r:.80}",

@@ -17,7 +17,13 @@ from ranvier.losses.mean_squared_error import MeanSquaredError
 from ranvier.losses.perceptron import PerceptronLoss
 from ranvier.losses.poisson import Poisson
 from ranvier.losses.quantile import Quantile
-from ranvier.losses.resolve import choice_notes, kind_read_by, resolve
+from ranvier.losses.resolve import (
+    choice_notes,
+    gives_output_per_class,
+    kind_read_by,
+    means_own_units,
+    resolve,
+)
 from ranvier.losses.triplet import TripletLoss
 
 __all__ = [
@@ -41,6 +47,8 @@ __all__ = [
     "Quantile",
     "TripletLoss",
     "choice_notes",
+    "gives_output_per_class",
     "kind_read_by",
+    "means_own_units",
     "resolve",
 ]

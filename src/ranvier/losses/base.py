@@ -5,7 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-from ranvier.foundation.errors import ArgumentError, DTypeError, ShapeError
+import numpy as np
+from numpy.typing import NDArray
+
+import ranvier.ops as ops
+from ranvier.foundation.errors import ArgumentError, DataError, DTypeError, ShapeError
 from ranvier.foundation.registry import Registry
 from ranvier.foundation.shapes import N, Shape, show_shape
 from ranvier.layers.configured import Configured, name_from_class
@@ -24,12 +28,17 @@ class Loss(Configured):
         reads: ``"classes"``, ``"numbers"``, or None for both.
         logits_of: the activation whose input the loss reads, such as ``"softmax"``; a network that
             ends in this activation is trained on what comes before it. None: it reads outputs.
+        own_units: whether the loss means targets as they are, such as counts or probabilities:
+            then nobody may bring them to mean 0 and deviation 1 first.
+        output_per_class: whether the network has one output for each class.
     """
 
     name: ClassVar[str] = ""
     # Not a ClassVar: for some losses an argument decides what they read.
     reads: str | None = None
     logits_of: ClassVar[str | None] = None
+    own_units: ClassVar[bool] = False
+    output_per_class: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -78,6 +87,32 @@ class Loss(Configured):
                 fix="end it with a mean over all axes but the first, as ops.mean(x, axis=1)",
             )
 
+    def check_values(self, targets: NDArray[Any], name: str = "y") -> None:
+        """Check once, before training, that the targets are values that the loss can mean.
+
+        By default all finite numbers are; :func:`check_range` is of use here.
+
+        **Shapes** ``targets: (N,)`` class indices or ``(N, ...)`` numbers
+
+        Args:
+            targets: as training reads them.
+            name: what they are called, for error messages.
+
+        Raises:
+            DataError: naming the first row at fault.
+        """
+
+    def estimates(self, outputs: Tensor) -> Any:
+        """What outputs say of the targets, in the targets' units: probabilities of logits, rates of
+        logarithms. **Shapes**: ``outputs: (N, ...) -> (N, ...)``
+
+        Args:
+            outputs: as the loss reads them.
+        """
+        if self.logits_of is None:
+            return outputs
+        return ops.sigmoid(outputs) if self.logits_of == "sigmoid" else ops.softmax(outputs)
+
     def takes_logits(self, last_activation: str | None) -> bool:
         """Whether a network ending in this activation is trained on the activation's input.
 
@@ -110,6 +145,39 @@ class Loss(Configured):
             needed=reads,
             fix=remedy,
         )
+
+
+def check_range(
+    loss: str, name: str, targets: NDArray[Any], wrong: NDArray[Any], needed: str, fix: str
+) -> None:
+    """Refuse targets of which some values are wrong for a loss.
+
+    Args:
+        loss: the loss's name.
+        name: what the targets are called.
+        targets: ``(N, ...)``.
+        wrong: of the same shape: True where a value cannot be read.
+        needed, fix: of the error.
+
+    Raises:
+        DataError: naming the first row at fault.
+
+    Example:
+        >>> import numpy as np
+        >>> counts = np.array([3.0, 0.0])
+        >>> check_range("poisson", "y", counts, counts < 0, "counts", "count again")
+    """
+    if not wrong.any():
+        return
+    index = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    place = f"row {index[0]}" + (f", column {index[1]}" if len(index) == 2 and wrong.shape[1] > 1 else "")
+    raise DataError(
+        f"{name} has {targets[index]:g} in {place}, which the loss {loss} cannot read.",
+        happened=f"{int(wrong.sum())} of {wrong.size} values cannot be read, the first in {place} "
+        "(counted from 0)",
+        needed=needed,
+        fix=fix,
+    )
 
 
 def check_same_shape(name: str, outputs: Tensor, targets: Tensor) -> None:

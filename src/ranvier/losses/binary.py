@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
 
 import ranvier.ops as ops
 from ranvier.foundation.dtypes import is_float
 from ranvier.foundation.errors import ShapeError
 from ranvier.foundation.shapes import N, show_shape
-from ranvier.losses.base import Loss, check_same_axes, check_same_shape, does_not_fit
+from ranvier.losses.base import (
+    Loss,
+    check_range,
+    check_same_axes,
+    check_same_shape,
+    does_not_fit,
+)
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of, shape_of
 
@@ -19,7 +27,13 @@ class BinaryLoss(Loss):
 
     **Shapes**: ``outputs: (N, 1), targets: (N,) integers 0 or 1 -> (N,)``, or
     ``outputs: (N, K), targets: (N, K) floats from 0 to 1 -> (N,)``
+
+    Attributes:
+        shares: whether a target may lie between 0 and 1, as a probability.
     """
+
+    own_units = True
+    shares: ClassVar[bool] = True
 
     @abstractmethod
     def of_elements(self, outputs: Tensor, targets: Tensor) -> Any:
@@ -58,3 +72,16 @@ class BinaryLoss(Loss):
                 fix="end the network with Dense(1), or use the loss cross_entropy with "
                 "one output for each class",
             )
+
+    def check_values(self, targets: NDArray[Any], name: str = "y") -> None:
+        """From 0, no, to 1, yes; where :attr:`shares` is False these two alone."""
+        inside = (targets >= 0) & (targets <= 1) if self.shares else (targets == 0) | (targets == 1)
+        check_range(
+            self.name,
+            name,
+            targets,
+            ~inside,
+            "numbers from 0 to 1" if self.shares else "0 for no and 1 for yes",
+            "for labels -1 and 1 write (y > 0).astype('float32'); for other numbers use the loss "
+            "mean_squared_error",
+        )

@@ -19,6 +19,8 @@ class CategoricalLoss(Loss):
     """
 
     reads = "classes"
+    own_units = True
+    output_per_class = True
 
     @abstractmethod
     def of_classes(self, outputs: Tensor, classes: Tensor) -> Any:

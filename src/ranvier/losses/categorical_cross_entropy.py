@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import NDArray
+
 import ranvier.ops as ops
 from ranvier.foundation.shapes import N, known
 from ranvier.layers.arguments import flag, number
-from ranvier.losses.base import LOSSES, check_same_axes, check_same_shape, does_not_fit
+from ranvier.losses.base import (
+    LOSSES,
+    check_range,
+    check_same_axes,
+    check_same_shape,
+    does_not_fit,
+)
 from ranvier.losses.categorical import CategoricalLoss
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of, shape_of
@@ -85,3 +93,15 @@ class CategoricalCrossEntropy(CategoricalLoss):
         check_same_axes(self.name, output_shape, target_shape)
         if len(output_shape) != 1:
             raise does_not_fit(self.name, (N, *output_shape), (N, *target_shape), "both (N, C)")
+
+    def check_values(self, targets: NDArray[Any], name: str = "y") -> None:
+        """Classes, or probabilities from 0 to 1."""
+        if self.probabilities:
+            check_range(
+                self.name,
+                name,
+                targets,
+                (targets < 0) | (targets > 1),
+                "probabilities from 0 to 1, those of a row adding up to 1",
+                "divide each row by its sum: y / y.sum(axis=1, keepdims=True)",
+            )

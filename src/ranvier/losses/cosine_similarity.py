@@ -37,6 +37,7 @@ class CosineSimilarity(Loss):
 
     name = "cosine_similarity"
     reads = "numbers"
+    own_units = True  # another origin or scale of the columns is another direction
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Any:
         """The loss of each row; shapes must be equal."""

@@ -34,6 +34,7 @@ class Hinge(BinaryLoss):
     """
 
     name = "hinge"
+    shares = False
 
     def __init__(self, squared: bool = False) -> None:
         self.squared = flag("Hinge", "squared", squared)

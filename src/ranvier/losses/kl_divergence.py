@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import NDArray
+
 import ranvier.ops as ops
 from ranvier.foundation.errors import ArgumentError
-from ranvier.losses.base import LOSSES, Loss, check_same_axes, check_same_shape
+from ranvier.losses.base import LOSSES, Loss, check_range, check_same_axes, check_same_shape
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of, shape_of
 
@@ -30,6 +32,7 @@ class KLDivergence(Loss):
 
     name = "kl_divergence"
     reads = "numbers"
+    own_units = True
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Any:
         """The loss of each row; shapes must be equal."""
@@ -50,6 +53,21 @@ class KLDivergence(Loss):
         """Numbers of the outputs' shape."""
         self._check_kind(target_kind)
         check_same_axes(self.name, output_shape, target_shape)
+
+    def check_values(self, targets: NDArray[Any], name: str = "y") -> None:
+        """Probabilities, or other numbers of 0 or more."""
+        check_range(
+            self.name,
+            name,
+            targets,
+            targets < 0,
+            "probabilities: numbers of 0 or more that add up to 1 in each row",
+            "give the probabilities themselves, neither their logarithms nor standardised",
+        )
+
+    def estimates(self, outputs: Tensor) -> Any:
+        """The probabilities: ``exp(outputs)``."""
+        return ops.exp(outputs)
 
     def takes_logits(self, last_activation: str | None) -> bool:
         """Never: outputs are read as they are, and must be logarithms.

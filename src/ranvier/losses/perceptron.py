@@ -31,6 +31,7 @@ class PerceptronLoss(BinaryLoss):
     """
 
     name = "perceptron"
+    shares = False
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Any:
         """The loss of each row."""

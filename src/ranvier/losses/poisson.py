@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import NDArray
+
 import ranvier.ops as ops
-from ranvier.losses.base import LOSSES
+from ranvier.losses.base import LOSSES, check_range
 from ranvier.losses.elementwise import ElementwiseLoss
 from ranvier.ops import Tensor
 
@@ -27,7 +29,23 @@ class Poisson(ElementwiseLoss):
     """
 
     name = "poisson"
+    own_units = True
 
     def of_elements(self, outputs: Tensor, targets: Tensor) -> Any:
         """The loss of each output."""
         return ops.subtract(ops.exp(outputs), ops.multiply(targets, outputs))
+
+    def check_values(self, targets: NDArray[Any], name: str = "y") -> None:
+        """Counts, or other numbers of 0 or more."""
+        check_range(
+            self.name,
+            name,
+            targets,
+            targets < 0,
+            "counts, or other numbers of 0 or more",
+            "give the counts as they are, not standardised, or use the loss mean_squared_error",
+        )
+
+    def estimates(self, outputs: Tensor) -> Any:
+        """The rates: ``exp(outputs)``."""
+        return ops.exp(outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ranvier.foundation.errors import ArgumentError, UnknownNameError, did_you_mean
+from ranvier.layers.arguments import needs_call
 from ranvier.losses.base import LOSSES, Loss
 
 CROSS_ENTROPY = "cross_entropy"
@@ -44,6 +45,8 @@ def resolve(
         loss = _named(spec, output_shape, target_kind, classes)
     elif isinstance(spec, Loss):
         loss = spec
+    elif isinstance(spec, type):
+        raise needs_call("loss", spec)
     else:
         raise ArgumentError(
             "The argument loss is not understood.",
@@ -82,6 +85,36 @@ def kind_read_by(spec: str | Loss | None) -> str | None:
     if spec in FAMILIES:
         return "classes"
     return LOSSES[spec].reads if spec is not None and spec in LOSSES else None
+
+
+def means_own_units(spec: str | Loss | None) -> bool:
+    """Whether a loss means targets as they are, so that they must not be rescaled.
+
+    Example:
+        >>> means_own_units("poisson"), means_own_units("mse"), means_own_units(None)
+        (True, False, False)
+    """
+    return _attribute(spec, "own_units")
+
+
+def gives_output_per_class(spec: str | Loss | None, output_shape: tuple[int, ...]) -> bool:
+    """Whether a network of these outputs would have one for each class under this loss.
+
+    Example:
+        >>> gives_output_per_class(None, (10,)), gives_output_per_class("cross_entropy", (1,))
+        (True, False)
+    """
+    if len(output_shape) != 1 or output_shape == (1,):
+        return False
+    return _attribute(CROSS_ENTROPY if spec is None else spec, "output_per_class")
+
+
+def _attribute(spec: str | Loss | None, name: str) -> bool:
+    """What a loss says of itself before it is chosen; a family speaks by its last member."""
+    if isinstance(spec, str):
+        spec = FAMILIES[spec][-1] if spec in FAMILIES else spec
+        return spec in LOSSES and bool(getattr(LOSSES[spec], name))
+    return spec is not None and bool(getattr(spec, name, False))
 
 
 def choice_notes(

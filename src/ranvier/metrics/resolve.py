@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ranvier.foundation.errors import ArgumentError
+from ranvier.layers.arguments import needs_call
 from ranvier.metrics.accuracy import Accuracy
 from ranvier.metrics.base import METRICS, Metric
 
@@ -27,6 +28,8 @@ def resolve(spec: str | Metric, probabilities: bool = False) -> Metric:
         return spec
     if isinstance(spec, str):
         return METRICS[spec].of_probabilities() if probabilities else METRICS[spec]()
+    if isinstance(spec, type):
+        raise needs_call("metrics", spec)
     raise ArgumentError(
         "The argument metrics is not understood.",
         happened=f"it holds {spec!r:.80}",

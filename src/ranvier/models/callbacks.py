@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ranvier.foundation.errors import ArgumentError, UnknownNameError, did_you_mean
-from ranvier.layers.arguments import flag, number, one_of, whole_number
+from ranvier.layers.arguments import flag, needs_call, number, one_of, whole_number
 from ranvier.training.callbacks import Callback, FunctionCallback, subscriptions
 from ranvier.training.events import EpochEnded, TrainingStarted
 from ranvier.training.program import Monitor
@@ -222,13 +222,13 @@ def _listener(callback: object) -> Callback:
         return callback
     if callable(callback) and not isinstance(callback, type):
         return FunctionCallback(callback)
+    if isinstance(callback, type):
+        raise needs_call("callbacks", callback)
     raise ArgumentError(
         "A callback is not understood.",
-        happened=f"the class {callback.__name__} was given"
-        if isinstance(callback, type)
-        else f"a {type(callback).__name__} was given",
+        happened=f"a {type(callback).__name__} was given",
         needed="rv.EarlyStopping(...), an rv.Callback, or a function of an event",
-        fix="put instances, not classes, into callbacks=[...]",
+        fix="write for example callbacks=[rv.EarlyStopping(patience=5)]",
     )
 
 

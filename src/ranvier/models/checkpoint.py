@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ranvier.data.preparation import Preparation
+from ranvier.formats.atomic import remove_leftovers
 from ranvier.formats.checkpoint_file import load_checkpoint, plain, save_checkpoint
 from ranvier.foundation.errors import ArgumentError, FileError, ModelFileError
 from ranvier.losses import Loss
@@ -29,8 +30,9 @@ class Checkpoint(FunctionCallback):
     sentence in ``history.notes``: training goes on, and the last good checkpoint stays.
 
     A checkpoint holds the parameters, the optimizer's state, averages, the best parameters, the
-    place in the epoch, the history and what callbacks know (`Callback.checkpoint_state`). Keep it
-    where it was written: it is replaced by one move of the file system, never written into.
+    place in the epoch, the history and what callbacks know (`Callback.checkpoint_state`). It is
+    replaced by one move of the file system, never written into. The model in it can be loaded by
+    every later version of Ranvier; going on is promised to the version that wrote it.
 
     Args:
         path: of the file. What is there must be a checkpoint; it is replaced.
@@ -83,6 +85,7 @@ class Checkpoint(FunctionCallback):
         # Also if somebody changes the folder of the process later.
         self._place = self.path.absolute()
         _check_place(self._place)
+        remove_leftovers(self._place)
         self._writer = Writer()
         event.ask_for_last_state(self._keep)
 

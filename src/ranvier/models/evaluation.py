@@ -44,6 +44,7 @@ def evaluate_outputs(
     shape = outputs.shape[1:]
     chosen = losses.resolve(loss, shape, kind, None, last_activation)
     chosen.check(shape, targets.shape[1:], kind, None)
+    chosen.check_values(targets)
     found = resolve_metrics(metrics, kind, chosen, last_activation)
     if chosen.takes_logits(last_activation):
         outputs = logits_of_probabilities(outputs, last_activation)

@@ -6,7 +6,7 @@ decision that was made for the user becomes a sentence in `notes`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from ranvier.data.arrays import (
     encode_targets,
     train_test_split,
     understand_targets,
+    with_classes,
 )
 from ranvier.data.preparation import Preparation
 from ranvier.foundation.errors import ArgumentError, DataError, ShapeError
@@ -81,6 +82,8 @@ def understand_fit(
     seed: int,
     kinds: Sequence[str | None] = (None,),
     known: Sequence[Preparation | None] = (None,),
+    classes_of: Callable[[tuple[NDArray[Any], ...]], Sequence[int | None]] | None = None,
+    check: Callable[[tuple[Targets, ...]], None] | None = None,
 ) -> FitData:
     """Check and understand the data of a fit.
 
@@ -95,6 +98,9 @@ def understand_fit(
         seed: chooses the rows set aside.
         kinds: for each output ``"classes"`` or ``"numbers"``, if its loss reads only one of them.
         known: for each output what an earlier fit learnt: its classes stay the classes.
+        classes_of: from the inputs to how many classes each output of the network has, None where
+            it has no output for each class; left out: as many as there are.
+        check: called with the targets of all rows, while these have the numbers that users know.
 
     Raises:
         DataError, DTypeError, ShapeError, ArgumentError: data or arguments that cannot be used.
@@ -102,10 +108,13 @@ def understand_fit(
     inputs = all_examples(x, ends, "X")
     rows = len(inputs[0])
     given_y = parts(y, ends.outputs, "y")
+    counts = [None] * len(given_y) if classes_of is None else classes_of(inputs)
     targets = tuple(
-        _targets(one, rows, kind, learnt)
-        for one, kind, learnt in zip(given_y, kinds, known, strict=True)
+        _targets(one, rows, kind, learnt, count)
+        for one, kind, learnt, count in zip(given_y, kinds, known, counts, strict=True)
     )
+    if check is not None:
+        check(targets)
     given = check_sample_weight(sample_weight, rows)
     notes = [note for one in targets for note in one.notes]
     held_out: Arrays | None = None
@@ -149,9 +158,9 @@ def all_examples(x: object, ends: Ends, name: str) -> tuple[NDArray[Any], ...]:
     for place, one in enumerate(parts(x, ends.inputs, name)):
         label = name if len(ends.inputs) == 1 else f"{name} of the input {ends.inputs[place]!r}"
         shape = ends.shapes[place] if ends.shapes else None
-        array = examples(one, label, single=shape == ())
+        array = examples(one, label, shape)
         if shape is not None:
-            check_input_shape(label, array.shape[1:], shape)
+            check_input_shape(label, array.shape[1:], shape, single=array.shape == shape)
         if found and len(array) != len(found[0]):
             raise DataError(
                 f"{label} has another number of rows than the first input.",
@@ -163,15 +172,22 @@ def all_examples(x: object, ends: Ends, name: str) -> tuple[NDArray[Any], ...]:
     return tuple(found)
 
 
-def examples(x: object, name: str, single: bool = False) -> NDArray[Any]:
-    """Inputs of at least two axes: rows, and what is in a row; or, if asked, one number a row.
+def examples(x: object, name: str, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
+    """Inputs of at least two axes: rows, and what is in a row; or one number a row.
+
+    Args:
+        x: the inputs.
+        name: what they are called.
+        shape: of one example, if it is known; ``()`` for one number a row.
 
     Raises:
         ShapeError: a vector.
         DataError, DTypeError: what `check_inputs` refuses.
     """
     array = check_inputs(x, name)
-    if array.ndim == 1 and not single:
+    if array.ndim == 1 and array.shape == shape:
+        raise _one_example(name, array.shape)
+    if array.ndim == 1 and shape != ():
         raise ShapeError(
             f"{name} is a single axis of numbers.",
             happened=f"its shape is {array.shape}",
@@ -182,14 +198,33 @@ def examples(x: object, name: str, single: bool = False) -> NDArray[Any]:
     return array
 
 
-def check_input_shape(name: str, found: tuple[int, ...], needed: tuple[int, ...]) -> None:
+def _one_example(name: str, shape: tuple[int, ...]) -> ShapeError:
+    return ShapeError(
+        f"{name} is a single example, without an axis of rows.",
+        happened=f"its shape is {shape}, that of one example",
+        needed=f"rows of examples, shape {show_shape((N, *shape))}"
+        + ("; Expected 2D array, got 1D array instead" if len(shape) == 1 else ""),
+        fix="Reshape your data: write x[None] for one example, numpy.asarray(x)[None] for a list",
+    )
+
+
+def check_input_shape(
+    name: str, found: tuple[int, ...], needed: tuple[int, ...], single: bool = False
+) -> None:
     """Refuse examples that the network was not built for.
+
+    Args:
+        name: what the examples are called.
+        found, needed: shapes of one example.
+        single: whether the whole array has the shape of one example.
 
     Raises:
         ShapeError: naming both shapes.
     """
     if found == needed:
         return
+    if single:
+        raise _one_example(name, needed)
     happened = f"it has shape {show_shape((N, *found))}"
     wanted = f"shape {show_shape((N, *needed))}"
     if len(found) == len(needed) == 1:
@@ -216,15 +251,20 @@ def targets_like(
         if preparation.task == "regression":
             return check_target_numbers(y, rows, name)
         return encode_targets(y, preparation.class_array, rows, name)
+    # Nothing was learnt yet: the classes are the numbers of the outputs.
+    classes = 2 if outputs in ((), (1,)) else outputs[-1]
+    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iub":
+        # Of a few rows all may be of one class.
+        return encode_targets(y, np.arange(classes), rows, name)
     targets = understand_targets(y, rows)
     if targets.kind == "numbers":
         return targets.values
-    # Nothing was learnt yet: the classes are the numbers of the outputs.
-    classes = 2 if outputs == (1,) else outputs[-1]
     return encode_targets(y, np.arange(classes), rows, name)
 
 
-def _targets(y: object, rows: int, kind: str | None, known: Preparation | None) -> Targets:
+def _targets(
+    y: object, rows: int, kind: str | None, known: Preparation | None, classes: int | None
+) -> Targets:
     if isinstance(y, Targets):
         if len(y.values) != rows:
             raise DataError(
@@ -237,7 +277,8 @@ def _targets(y: object, rows: int, kind: str | None, known: Preparation | None) 
     if known is not None and known.task in ("binary", "classification") and kind != "numbers":
         values = encode_targets(y, known.class_array, rows)
         return Targets("classes", values, known.class_names, known.class_array)
-    return understand_targets(y, rows, loss_hint=kind)
+    found = understand_targets(y, rows, loss_hint=kind)
+    return found if classes is None else with_classes(found, classes)
 
 
 def _given_validation(

@@ -257,8 +257,12 @@ class Model(BaseModel):
         plan = understood(request, self.network, self.preparations)
         program = training_program(request, plan, self.network)
         bind(plan.listeners, plan.preparations, plan.losses)
-        self.preparations, self._losses = plan.preparations, plan.losses
-        self._loss_weights = plan.loss_weights
+        self.learn(plan)
         # The reference computes with NumPy and plans no memory.
         self._memory = program.memory() if request.engine == "native" else None
         return program, plan
+
+    def learn(self, plan: FitPlan) -> None:
+        """Keep what a fit learnt of its data: classes, and the losses that fit them."""
+        self.preparations, self._losses = plan.preparations, plan.losses
+        self._loss_weights = plan.loss_weights

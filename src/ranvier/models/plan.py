@@ -69,17 +69,17 @@ def plan_fit(
 
     Raises:
         UnknownNameError, ArgumentError: a loss, optimizer, metric or callback not understood.
-        ShapeError, DTypeError: a loss that does not fit the outputs or the targets.
+        ShapeError, DTypeError, DataError: a loss that does not fit the outputs or the targets.
     """
     names = network.wiring.output_names
     asked = wishes(loss, names, "loss")
     wanted_metrics = wishes(metric_names, names, "metrics")
     chosen, found, notes = [], [], [*data.notes]
     for place, targets in enumerate(data.targets):
-        last, shape = network.last_activations[place], network.output_shapes[place]
-        classes = len(targets.class_names) or None
-        one = losses.resolve(asked[place], shape, targets.kind, classes, last)
-        one.check(shape, targets.values.shape[1:], targets.kind, classes)
+        last = network.last_activations[place]
+        one = chosen_loss(network, place, asked[place], targets)
+        if data.validation is not None:
+            one.check_values(data.validation[1][place], "y of validation")
         chosen.append(one)
         own = resolve_metrics(wanted_metrics[place], targets.kind, one, last)
         # The loss of all outputs together is there anyway; of several each is of interest.
@@ -99,6 +99,21 @@ def plan_fit(
         checked_loss_weights(loss_weights, names), wanted.monitor, wanted.listeners,
         preparations, (*notes, *wanted.notes),
     )  # fmt: skip
+
+
+def chosen_loss(
+    network: Network, place: int, asked: str | Loss | None, targets: Targets
+) -> Loss:
+    """The loss of one output; it fits the output and the targets.
+
+    Raises:
+        UnknownNameError, ArgumentError, ShapeError, DTypeError: otherwise.
+    """
+    shape, classes = network.output_shapes[place], len(targets.class_names) or None
+    last = network.last_activations[place]
+    one = losses.resolve(asked, shape, targets.kind, classes, last)
+    one.check(shape, targets.values.shape[1:], targets.kind, classes)
+    return one
 
 
 def _said(notes: Sequence[str], names: Sequence[str], place: int) -> list[str]:
@@ -129,8 +144,8 @@ def resolve_metrics(
         UnknownNameError: a metric that does not exist.
     """
     wanted = metrics.default_metrics(kind) if spec is None else spec
-    if isinstance(wanted, str | Metric):
-        wanted = (wanted,)
+    if isinstance(wanted, str | Metric | type):
+        wanted = (wanted,)  # of a class `resolve` says what is wrong
     # The metric sees what the loss sees: logits, or the probabilities of a final sigmoid.
     seen = last_activation == "sigmoid" and not loss.takes_logits(last_activation)
     found = tuple(metrics.resolve(one, probabilities=seen) for one in wanted)

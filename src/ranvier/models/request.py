@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ranvier.data.preparation import Preparation
+from ranvier.data.targets import Targets
 from ranvier.layers.arguments import flag, one_of, whole_number
-from ranvier.losses import kind_read_by
+from ranvier.losses import gives_output_per_class, kind_read_by
 from ranvier.models.callbacks import Callbacks
 from ranvier.models.fitting import Ends, Validation, understand_fit
 from ranvier.models.parts import wishes
-from ranvier.models.plan import FitPlan, Losses, LossWeights, Metrics, plan_fit
+from ranvier.models.plan import FitPlan, Losses, LossWeights, Metrics, chosen_loss, plan_fit
 from ranvier.models.row_weights import ClassWeight
 from ranvier.networks.network import Network
 from ranvier.optimizers import OptimizerLike
@@ -67,11 +71,9 @@ def understood(
         seed=request.seed,
         kinds=[kind_read_by(one) for one in wishes(request.loss, names, "loss")],
         known=known,
+        classes_of=lambda inputs: _classes_of(request, network, inputs),
+        check=lambda targets: _check_targets(request, network, targets),
     )
-    shape = tuple(data.x[0].shape[1:])
-    if not network.built and network.wiring.is_chain:
-        # Shapes only: if a later check fails, the next fit may bring other rows.
-        network.set_input_shape(shape)
     network.check_rows(data.x)
     if data.validation is not None:
         network.check_rows(data.validation[0])
@@ -88,6 +90,27 @@ def understood(
     if not network.built:
         network.build(seed=request.seed)
     return plan
+
+
+def _classes_of(
+    request: FitRequest, network: Network, inputs: Sequence[NDArray[Any]]
+) -> list[int | None]:
+    """How many classes each output has, where it has one unit for each; fixes all shapes."""
+    if not network.built and network.wiring.is_chain:
+        # Shapes only: if a later check fails, the next fit may bring other rows.
+        network.set_input_shape(inputs[0].shape[1:])
+    asked = wishes(request.loss, network.wiring.output_names, "loss")
+    return [
+        shape[0] if gives_output_per_class(one, shape) else None
+        for one, shape in zip(asked, network.output_shapes, strict=True)
+    ]
+
+
+def _check_targets(request: FitRequest, network: Network, targets: Sequence[Targets]) -> None:
+    """Let each loss look at all its targets."""
+    asked = wishes(request.loss, network.wiring.output_names, "loss")
+    for place, (one, own) in enumerate(zip(asked, targets, strict=True)):
+        chosen_loss(network, place, one, own).check_values(own.values)
 
 
 def ends_of(network: Network) -> Ends:

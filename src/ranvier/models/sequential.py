@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ranvier.layers.base import Layer
 from ranvier.models.model import Model
 from ranvier.networks.network import Network
@@ -11,7 +13,8 @@ class Sequential(Model):
     """A stack of layers, each reading what the one before gives.
 
     Args:
-        layers: in the order of the forward pass; a model among them is one layer.
+        layers: in the order of the forward pass, or one list of them; a model among them is one
+            layer.
         dtype: ``"float32"`` or ``"float64"``: of parameters and all arithmetic.
 
     Attributes:
@@ -29,6 +32,10 @@ class Sequential(Model):
         (5, 2)
     """
 
-    def __init__(self, *layers: Layer | Model, dtype: str = "float32") -> None:
+    def __init__(
+        self, *layers: Layer | Model | Sequence[Layer | Model], dtype: str = "float32"
+    ) -> None:
+        if len(layers) == 1 and isinstance(layers[0], list | tuple):
+            layers = tuple(layers[0])
         stack = [one.as_layer() if isinstance(one, Model) else one for one in layers]
         self._take(Network(stack, dtype=dtype))

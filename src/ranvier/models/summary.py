@@ -60,7 +60,7 @@ def summary_text(network: Network, memory: Planned | None, program: str = "") ->
     rows = network.layer_table()
     body = table(*_columns(rows, network.wiring.is_chain))
     parameters = sum(row.parameters for row in rows)
-    trained = sum(row.parameters for row in rows if row.trainable)
+    trained = sum(row.trained for row in rows)
     size = sum(array.nbytes for array in network.parameters.values())
     lines = [
         f"reads {' and '.join(show_shape((N, *one)) for one in network.input_shapes)} "

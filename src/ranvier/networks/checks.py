@@ -12,7 +12,7 @@ from ranvier.foundation.dtypes import FLOATS, canonical
 from ranvier.foundation.errors import ArgumentError, DTypeError, ShapeError
 from ranvier.foundation.shapes import show_shape
 from ranvier.layers import Layer, Parameter
-from ranvier.layers.arguments import whole_number
+from ranvier.layers.arguments import needs_call, whole_number
 
 
 def check_dtype(dtype: str) -> str:
@@ -89,11 +89,16 @@ def check_layers(layers: tuple[Layer, ...]) -> None:
         )
     for number, layer in enumerate(layers):
         if not isinstance(layer, Layer):
+            fix = "give layers and models only"
+            if isinstance(layer, list | tuple):
+                fix = "write Sequential(*layers) for a list of layers"
+            if isinstance(layer, type):
+                fix = needs_call(f"layer {number}", layer).fix
             raise ArgumentError(
                 f"layer {number} is not a layer.",
                 happened=f"it is {layer!r:.80}",
                 needed="a layer such as Dense(10)",
-                fix="call the class if its brackets are missing, and give layers only",
+                fix=fix,
             )
     places: dict[int, int] = {}
     for number, layer in enumerate(layers):

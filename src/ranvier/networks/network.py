@@ -218,6 +218,14 @@ class Network:
                 values[name] = held
         self.fill(values)
 
+    def drawn(self, seed: int) -> dict[str, NDArray[Any]]:
+        """The initial numbers of another network like this one; this one keeps its own.
+
+        Args:
+            seed: of the numbers, as :meth:`build` takes it.
+        """
+        return {name: self._draw(name, own, seed) for name, own in self.declared.items()}
+
     def _held(self, name: str, parameter: Parameter) -> NDArray[Any] | None:
         """The array that a shared layer has already, in the network's dtype."""
         layer = self._layer_of(name)

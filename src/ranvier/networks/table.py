@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ranvier.foundation.shapes import N, show_shape
-from ranvier.layers import Layer
+from ranvier.layers import Layer, Parameter
 from ranvier.layers.shapes import LayerShapes
 from ranvier.networks.wiring import Wiring
 
@@ -22,7 +22,9 @@ class LayerRow:
         description: the layer as it is written.
         output_shape: with the batch axis as "N".
         parameters: how many numbers it holds.
-        trainable: whether they are trained.
+        trained: how many of them training changes: neither those of a frozen layer, nor what a layer
+            keeps by itself, such as running statistics.
+        trainable: whether the layer is trained, that is, not frozen.
         flops: floating-point operations of a forward pass of one example.
         reads: what it reads in each place where it is used, such as "2", a layer's number, or "input 'a'".
     """
@@ -31,6 +33,7 @@ class LayerRow:
     description: str
     output_shape: str
     parameters: int
+    trained: int
     trainable: bool
     flops: int
     reads: tuple[str, ...] = ()
@@ -55,16 +58,25 @@ def layer_rows(
             both = (*known.reads, reads)
             rows[call.layer] = replace(known, flops=known.flops + flops, reads=both)
             continue
+        held = [p for p in one.parameters.values() if p.trainable]
+        trained = [
+            p for name, p in one.parameters.items() if p.trainable and not layer.frozen(name)
+        ]
         rows[call.layer] = LayerRow(
             call.layer,
             layer.describe(),
             show_shape((N, *one.output_shape)),
-            sum(math.prod(parameter.shape) for parameter in one.parameters.values()),
-            layer.trainable,
+            _numbers(one.parameters.values()),
+            _numbers(trained),
+            layer.trainable and not (held and not trained),
             flops,
             (reads,),
         )
     return [rows[number] for number in sorted(rows)]
+
+
+def _numbers(parameters: Iterable[Parameter]) -> int:
+    return sum(math.prod(parameter.shape) for parameter in parameters)
 
 
 def _source(wiring: Wiring, value: int) -> str:

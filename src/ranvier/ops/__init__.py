@@ -59,6 +59,7 @@ from ranvier.ops.elementwise import (
     where,
 )
 from ranvier.ops.indexing import scatter_add, take
+from ranvier.ops.lane_contract import lane_contract
 from ranvier.ops.leaves import iota, random_uniform
 from ranvier.ops.reduce import length, max, mean, min, sum
 from ranvier.ops.scan import scan

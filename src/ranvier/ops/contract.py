@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ from ranvier.ops.value import (
 )
 
 
-def _rule(specs: Sequence[Spec], attributes: Mapping[str, Any]) -> Spec:
+def rule_of(specs: Sequence[Spec], attributes: Mapping[str, Any]) -> Spec:
+    """The shape and dtype of a product."""
     a, b = specs
     (ca, cb), (ba, bb) = attributes["contracting"], attributes["batch"]
     if a.dtype != b.dtype:
@@ -48,67 +50,88 @@ def _rule(specs: Sequence[Spec], attributes: Mapping[str, Any]) -> Spec:
     return Spec((*(a.shape[i] for i in ba), *free_a, *free_b), a.dtype)
 
 
-def _meaning(arrays: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
+def meaning_of(
+    arrays: Sequence[Any], attributes: Mapping[str, Any], own: tuple[bool, bool] = (False, False)
+) -> Any:
+    """The product of two arrays; ``own`` says which has a last axis for products side by side."""
     a, b = arrays
     (ca, cb), (ba, bb) = attributes["contracting"], attributes["batch"]
     letters = "abcdefghijklmnopqrstuvwxyz"
-    name_a = [letters[i] for i in range(a.ndim)]
-    name_b = [letters[a.ndim + i] for i in range(b.ndim)]
+    name_a = [letters[i] for i in range(a.ndim - own[0])]
+    name_b = [letters[a.ndim + i] for i in range(b.ndim - own[1])]
     for i, j in zip((*ca, *ba), (*cb, *bb), strict=True):
         name_b[j] = name_a[i]
     out = [name_a[i] for i in ba]
     out += [n for i, n in enumerate(name_a) if i not in (*ca, *ba)]
     out += [n for j, n in enumerate(name_b) if j not in (*cb, *bb)]
+    for names, has in zip((name_a, name_b, out), (*own, any(own)), strict=True):
+        names += ["z"] * has
     text = f"{''.join(name_a)},{''.join(name_b)}->{''.join(out)}"
     with np.errstate(all="ignore"):
         return np.einsum(text, a, b, optimize=True).astype(a.dtype, copy=False)
 
 
-def _gradient(tools: GradientTools, node: Value, d: Value) -> Sequence[Any]:
-    a, b = node.inputs
-    (ca, cb), (ba, bb) = node.attributes["contracting"], node.attributes["batch"]
-    return (
-        _side(d, a, b, (ca, cb), (ba, bb), first=True),
-        _side(d, b, a, (cb, ca), (bb, ba), first=False),
-    )
+@dataclass(frozen=True)
+class Side:
+    """How the gradient of one operand comes from what arrives and the other operand.
+
+    Attributes:
+        contracting, batch: of the product of the two; what arrives comes first for the first
+            operand, last for the second.
+        order: its axes in the operand's order.
+    """
+
+    contracting: tuple[tuple[int, ...], tuple[int, ...]]
+    batch: tuple[tuple[int, ...], tuple[int, ...]]
+    order: tuple[int, ...]
 
 
-def _side(
-    d: Value,
-    wanted: Value,
-    other: Value,
+def side_of(
+    sizes: tuple[int, int],
     contracting: tuple[tuple[int, ...], tuple[int, ...]],
     batch: tuple[tuple[int, ...], tuple[int, ...]],
     first: bool,
-) -> Any:
-    """Gradient of one operand: contract d with the other over the other's free axes."""
+) -> Side:
+    """Gradient of one operand: contract what arrives with the other over the other's free axes.
+
+    Args:
+        sizes: how many axes the operand and the other one have.
+        contracting, batch: axes of the operand, and of the other one.
+        first: whether it is the product's first operand.
+    """
     count = len(batch[0])
-    free = [i for i in range(wanted.ndim) if i not in (*contracting[0], *batch[0])]
-    other_free = [i for i in range(other.ndim) if i not in (*contracting[1], *batch[1])]
+    free = [i for i in range(sizes[0]) if i not in (*contracting[0], *batch[0])]
+    other_free = [i for i in range(sizes[1]) if i not in (*contracting[1], *batch[1])]
     start = count + (len(free) if first else 0)
     d_axes = tuple(range(start, start + len(other_free)))
     pairs = list(zip(contracting[0], contracting[1], strict=True))
     pairs.sort(key=lambda pair: pair[1])  # the other's summed axes come out in this order
-    d_batch = tuple(range(count))
-    if first:  # d . other^T: free axes of `wanted`, then its summed axes
-        product = apply(
-            "contract", [d, other], contracting=(d_axes, tuple(other_free)),
-            batch=(d_batch, batch[1]),
-        )  # fmt: skip
-        axes = [*batch[0], *free, *(a for a, _ in pairs)]
-    else:  # other^T . d: summed axes of `wanted`, then its free axes
-        product = apply(
-            "contract", [other, d], contracting=(tuple(other_free), d_axes),
-            batch=(batch[1], d_batch),
-        )  # fmt: skip
-        axes = [*batch[0], *(a for a, _ in pairs), *free]
-    order = tuple(axes.index(i) for i in range(wanted.ndim))
-    return product if order == tuple(range(len(order))) else apply(
-        "transpose", [product], axes=order
-    )  # fmt: skip
+    d_batch, summed = tuple(range(count)), [a for a, _ in pairs]
+    if first:  # d . other^T: free axes of the operand, then its summed axes
+        axes = [*batch[0], *free, *summed]
+        pattern = (d_axes, tuple(other_free)), (d_batch, batch[1])
+    else:  # other^T . d: summed axes of the operand, then its free axes
+        axes = [*batch[0], *summed, *free]
+        pattern = (tuple(other_free), d_axes), (batch[1], d_batch)
+    return Side(*pattern, tuple(axes.index(i) for i in range(sizes[0])))
 
 
-primitive(Primitive("contract", "contract", _rule, _meaning, _gradient))
+def _gradient(tools: GradientTools, node: Value, d: Value) -> Sequence[Any]:
+    a, b = node.inputs
+    (ca, cb), (ba, bb) = node.attributes["contracting"], node.attributes["batch"]
+    found = []
+    for pair, side in (
+        ([d, b], side_of((a.ndim, b.ndim), (ca, cb), (ba, bb), first=True)),
+        ([a, d], side_of((b.ndim, a.ndim), (cb, ca), (bb, ba), first=False)),
+    ):
+        product = apply("contract", pair, contracting=side.contracting, batch=side.batch)
+        if side.order != tuple(range(len(side.order))):
+            product = apply("transpose", [product], axes=side.order)
+        found.append(product)
+    return found
+
+
+primitive(Primitive("contract", "contract", rule_of, meaning_of, _gradient))
 
 
 def contract(

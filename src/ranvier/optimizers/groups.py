@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from ranvier.foundation.errors import ArgumentError, UnknownNameError, did_you_mean
+from ranvier.layers.arguments import needs_call
 from ranvier.optimizers.base import OPTIMIZERS, Optimizer
+from ranvier.optimizers.schedules import Schedule
 
 #: The group of everything that no other group has.
 REST = "*"
@@ -120,6 +122,16 @@ def _single(spec: str | Optimizer) -> Optimizer:
         return spec
     if isinstance(spec, str):
         return OPTIMIZERS[spec]()
+    if isinstance(spec, type):
+        raise needs_call("optimizer", spec)
+    if isinstance(spec, Schedule):
+        own = "rv." if type(spec).__module__.startswith("ranvier.") else ""
+        raise ArgumentError(
+            "The argument optimizer is a schedule of learning rates.",
+            happened=f"optimizer is {spec.describe()}",
+            needed="an optimizer, with the schedule in the place of its learning rate",
+            fix=f"write optimizer=rv.Adam({own}{spec.describe()})",
+        )
     raise ArgumentError(
         "The argument optimizer is not understood.",
         happened=f"optimizer is {spec!r:.80}",

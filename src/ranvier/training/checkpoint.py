@@ -19,7 +19,7 @@ from ranvier.layers.configured import Configured
 from ranvier.networks.network import Network
 from ranvier.optimizers import Optimizer, ParameterGroups
 from ranvier.training.callbacks import Callback
-from ranvier.training.engines import Array, Engine
+from ranvier.training.engines import Array, Engine, batch_bounds
 from ranvier.training.graphs import Recipe, StepGraph
 from ranvier.training.lbfgs import LBFGSEngine
 from ranvier.training.records import History, Monitor
@@ -205,9 +205,11 @@ class Keeper:
         engine, c = self.engine, self.engine.control
         now = _group(state.arrays, NOW)
         best, driver = _group(state.arrays, BEST), _group(state.arrays, DRIVER)
+        _check_counts(state, len(batch_bounds(c["rows"], c["batch_size"])))
         _check(now, {name: engine.view(name) for name in self.names})
         if best:
-            _check(best, {name: engine.view(name) for name in best if name in self.names})
+            wanted = {*self.sources.values(), *(set(best) & set(self.names))}
+            _check(best, {name: engine.view(name) for name in wanted})
             engine.load(best)
             engine.keep_now()
         engine.load(now)
@@ -238,7 +240,10 @@ class Keeper:
                     needed="the callbacks that the checkpoint was written with, in their order",
                     fix=f"put the same {name} into callbacks=[...]",
                 )
-            waiting[place].resume_from(own)
+            try:
+                waiting[place].resume_from(own)
+            except (LookupError, TypeError, ValueError) as error:
+                raise _odd(f"the callback {name} cannot use what was kept of it") from error
             waiting = waiting[place + 1 :]
 
 
@@ -281,6 +286,23 @@ def fill(history: History, state: RunState) -> None:
 def _group(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     found = {name: one for name, one in arrays.items() if name.startswith(prefix)}
     return {name.removeprefix(prefix): one for name, one in found.items()}
+
+
+def _check_counts(state: RunState, steps: int) -> None:
+    """A place that a run of so many steps an epoch can be at: native code believes it."""
+    counts = state.counts
+    epochs, done = counts["epoch"] - counts["first"], counts["step"] - counts["first_step"]
+    fits = (
+        0 <= counts["batch"] < steps
+        and counts["first"] >= 0
+        and counts["first_step"] >= 0
+        and epochs >= 0
+        and done >= 0
+        and -1 <= counts["best_epoch"] < max(counts["epoch"], 1)
+        and counts["waited"] >= 0
+    )
+    if not fits:
+        raise _odd(f"no run can be at the place {dict(counts)}")
 
 
 def _check(given: Mapping[str, Array], known: Mapping[str, Array]) -> None:

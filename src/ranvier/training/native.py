@@ -29,6 +29,7 @@ from ranvier.backends.native.workers import chosen_workers, run_together
 from ranvier.compiler.groups import Buffer
 from ranvier.compiler.pipeline import Planned, Request, compile_plan
 from ranvier.compiler.plan import MemoryPlan
+from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.shapes import known_shape
 from ranvier.ops.graph import Graph
 from ranvier.training.engines import Array
@@ -58,7 +59,7 @@ class NativeEngine:
         threads: int | None = None,
     ) -> None:
         self.parameter_names = list(parameters)
-        target = find_target()
+        self.target = target = find_target()
         data, panels = frozenset(step.data), target.panels()
         asked, longest = chosen_workers(threads), {"N": capacity[0]}
         self.step: Planned = compile_plan(
@@ -82,13 +83,13 @@ class NativeEngine:
             )
         self.memory = self._memory()
         self.layout = self._layout(step)
-        self._usual = self._usual_rows(len(sources[0][0]) if sources[0] else 1, capacity[0])
+        self.usual = self._usual_rows(len(sources[0][0]) if sources[0] else 1, capacity[0])
         self.control = Control(self.layout.sums, len(step.numbers))
         programs = {"step": self.step, "evaluate": self.validation, "finish": self.finish}
         self.code = compile_written(
             target,
             tuple(programs.values()),
-            (self.layout, team, tuple((self._usual or {}).items())),
+            (self.layout, team, tuple((self.usual or {}).items())),
             lambda: self._text(target, programs, team),
         )
         self._enter(team)
@@ -97,10 +98,10 @@ class NativeEngine:
         self._best: NDArray[np.uint8] | None = None
         self._numbers = np.zeros(row_numbers_room(max(capacity)), np.int64)
         self._sources = sources
-        self._tables = [self._table(arrays) for arrays in sources]
+        self.tables = [self._table(arrays) for arrays in sources]
         self.control["row_numbers"] = self._numbers.ctypes.data
-        self.control["data"] = self._tables[0].ctypes.data
-        self.control["validation_data"] = self._tables[1].ctypes.data
+        self.control["data"] = self.tables[0].ctypes.data
+        self.control["validation_data"] = self.tables[1].ctypes.data
         self.control["validation_batch"] = capacity[1]
 
     def _usual_rows(self, rows: int, longest: int) -> dict[str, int] | None:
@@ -116,7 +117,7 @@ class NativeEngine:
         writer = ModuleWriter(target)
         for name, planned in programs.items():
             if planned is not None:
-                usual = self._usual if name == "step" else {} if name == "finish" else None
+                usual = self.usual if name == "step" else {} if name == "finish" else None
                 writer.add_program(name, planned, team if name != "finish" else None, usual)
         driver = TrainingDriver(writer.declarations, target, self.layout)
         writer.function("train", driver.emit())
@@ -155,7 +156,7 @@ class NativeEngine:
             tuple(_region(b) for b in kept),
             tuple(_region(b) for b in checked),
             finish.inputs["sums"].offset if finish is not None else 0,
-            tuple(Place(b.offset, b.dtype) for b in finish.outputs) if finish is not None else (),
+            tuple(p for b in finish.outputs for p in _places(b)) if finish is not None else (),
             self._scalar("control.step_real"),
             self._scalar("control.step_number"),
             self._scalar("control.seed"),
@@ -237,6 +238,12 @@ class NativeEngine:
         found = {name: self.view(name) for name in self.parameter_names}
         self.arena.bytes[start : start + length] = now
         return found
+
+
+def _places(buffer: Buffer) -> list[Place]:
+    """Where the numbers of a result lie: one, or one for each member of an ensemble."""
+    count, size = math.prod(known_shape(buffer.shape)), itemsize(buffer.dtype)
+    return [Place(buffer.offset + k * size, buffer.dtype) for k in range(count)]
 
 
 def _region(buffer: Buffer) -> Region:

@@ -57,6 +57,8 @@ class Forward:
 
     #: Tells the texts of subclasses apart.
     kind = ""
+    #: Lengths of the extents in most calls, where they are known.
+    usual: Mapping[str, int] | None = None
 
     def __init__(self, planned: Planned, target: Target, rows: int) -> None:
         self.planned, self.target, self.batch = planned, target, rows
@@ -78,7 +80,7 @@ class Forward:
 
     def _text(self) -> str:
         writer = ModuleWriter(self.target)
-        writer.add_program("forward", self.planned)
+        writer.add_program("forward", self.planned, usual=self.usual)
         self._entry(writer)
         return writer.text()
 

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from ranvier.backends.native.bound import emit_bound
 from ranvier.backends.native.expressions import ROWS_AHEAD
 from ranvier.backends.native.module import ModuleWriter
+from ranvier.backends.native.profile import Subject, profile
+from ranvier.backends.native.profile_record import Profile
 from ranvier.backends.native.shares import cost_of
-from ranvier.backends.native.target import find_target
+from ranvier.backends.native.target import Target, find_target
 from ranvier.compiler.pipeline import Planned
 from ranvier.compiler.plan import MemoryPlan
 from ranvier.foundation.dtypes import DATA_DTYPES, canonical
@@ -64,7 +66,9 @@ class Predictor:
         pairs = zip(network.input_shapes, dtypes, strict=True)
         specs = [DataSpec(shape, dtype) for shape, dtype in pairs]
         self._forward = _bound_forward(network, specs, batch)
-        self._arrays = tuple(np.zeros((batch, *spec.shape), spec.dtype) for spec in specs)
+        self._arrays = tuple(
+            np.zeros((batch, *known_shape(spec.shape)), spec.dtype) for spec in specs
+        )
         self._results = tuple(self._forward.results(batch))
         self._only = self._arrays[0] if len(self._arrays) == 1 else None
         self.inputs: Any = self._only if self._only is not None else self._arrays
@@ -131,6 +135,19 @@ class Predictor:
                     fix="make a new one with model.predictor()",
                 )
             self._arena.write(buffer, array)
+
+    def profile(self, seconds: float = 0.3) -> Profile:
+        """Time each group of a call, on a copy of its arena.
+
+        Args:
+            seconds: about how long to measure.
+        """
+        forward = self._forward
+        subject = Subject(
+            "a prediction", forward.planned, forward.planned.memory, self._arena.bytes,
+            self._table, self._numbers, forward.batch, 1, 1, forward.usual, forward.target,
+        )  # fmt: skip
+        return profile(subject, seconds)
 
     def memory(self) -> MemoryPlan:
         """Where every byte of the arena lies; inputs and outputs are arrays of their own."""
@@ -217,6 +234,10 @@ class _BoundForward(Forward):
     """The forward pass for one fixed number of rows."""
 
     kind = "bound"
+
+    def __init__(self, planned: Planned, target: Target, rows: int) -> None:
+        self.usual = {"N": rows}
+        super().__init__(planned, target, rows)
 
     def _entry(self, writer: ModuleWriter) -> None:
         text = emit_bound(writer.declarations, self.target, self.places, self.batch)

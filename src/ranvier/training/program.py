@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.backends import control as words
+from ranvier.backends.native.profile import profile
+from ranvier.backends.native.profile_record import Profile
 from ranvier.compiler.plan import MemoryPlan
 from ranvier.foundation.errors import ArgumentError
 from ranvier.foundation.random import permuted_rows
@@ -36,6 +38,7 @@ from ranvier.training.graphs import (
 from ranvier.training.lbfgs import LBFGSEngine, check_driven
 from ranvier.training.native import NativeEngine
 from ranvier.training.prediction import PredictionProgram
+from ranvier.training.profiling import training_subject
 from ranvier.training.records import History, Monitor, Progress
 from ranvier.training.reference import ReferenceEngine
 from ranvier.training.rules import UpdateRules, check_unchanged, host_numbers, host_rate
@@ -251,7 +254,7 @@ class TrainingProgram:
             history.notes += self._engine.notes
         watch.end()
         if c["status"] == words.NOT_FINITE:
-            raise failure_of(self._step.graph, self._recipe, self._inputs_now(), c["step"])
+            raise failure_of(self._recipe, self._inputs_now(), c["step"])
         return history
 
     def _set_numbers(self, epochs: int) -> None:
@@ -344,6 +347,18 @@ class TrainingProgram:
     def memory(self) -> MemoryPlan:
         """Where every byte lies; ``.bytes`` is exactly what is allocated."""
         return self._native().memory
+
+    def profile(self, seconds: float = 0.3) -> Profile:
+        """Time each group of a step, on a copy of the state: the training does not notice.
+
+        Args:
+            seconds: about how long to measure.
+
+        Returns:
+            A record; ``print`` it. Times, shares of this machine's ceilings, why loops are so.
+        """
+        self._set_numbers(self._engine.control["epoch"] + 1)
+        return profile(training_subject(self._native()), seconds)
 
     def _native(self) -> NativeEngine:
         engine = self._engine

@@ -15,15 +15,12 @@ from ranvier.backends.native.modes import emit_flush, emit_restore
 from ranvier.backends.native.random import (
     PIECE,
     SHORT_EPOCH,
-    emit_call_order,
-    emit_call_order_epochs,
+    WIDE,
     emit_order,
     emit_order_epochs,
-    emit_permutation_keys,
 )
 from ranvier.backends.native.running_sums import Region, RunningSums, load_real, size_of
 from ranvier.backends.native.target import Target
-from ranvier.compiler.groups import LANES
 
 F64, I64 = Type("float64"), Type("int64")
 
@@ -210,7 +207,7 @@ def _validate(driver: _Driver, regions: Sequence[Region]) -> None:
 
 def row_numbers_room(longest: int) -> int:
     """Row numbers that the loops need room for, if the longest batch has so many rows."""
-    return max(longest, PIECE) + LANES + ROWS_AHEAD
+    return max(longest, PIECE) + WIDE + ROWS_AHEAD
 
 
 class TrainingDriver(_Driver):
@@ -345,7 +342,10 @@ class TrainingDriver(_Driver):
         following = f.add(self.epoch, 1)
         f.when(
             short,
-            lambda: emit_call_order_epochs(f, following, more, self.rows, self.seed, out),
+            lambda: f.do(
+                f"call void @order_epochs(ptr {out}, i64 {following}, i64 {more}, "
+                f"i64 {self.rows}, i64 {self.seed})"
+            ),
         )
 
         def epoch(i: Operand, _: list[str]) -> None:
@@ -361,8 +361,10 @@ class TrainingDriver(_Driver):
         mixed, plain, end = (f.fresh_label(name) for name in ("mixed", "plain", "end"))
         f.do(f"br i1 {self.shuffle}, label %{mixed}, label %{plain}")
         f.label(mixed)
-        keys = emit_permutation_keys(f, self.seed, epoch, self.rows)
-        emit_call_order(f, keys, self.rows, first, count, out)
+        f.do(
+            f"call void @order(ptr {out}, i64 {first}, i64 {count}, i64 {self.rows}, "
+            f"i64 {epoch}, i64 {self.seed})"
+        )
         f.do(f"br label %{end}")
         f.label(plain)
         self.in_order(out, first, count)

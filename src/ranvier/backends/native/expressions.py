@@ -204,7 +204,7 @@ class Evaluator(Places):
         if expr.op == "load":
             return Number(self._load(expr, type_), is_vector)
         if expr.op == "extent":
-            count = self.arguments.counts[expr.payload.name]
+            count = (self.arguments.totals or self.arguments.counts)[expr.payload.name]
             return Number(emit_cast(self.f, Type("int64"), type_, str(count)), False)
         if expr.op == "index":
             return Number(self._index_number(expr, type_), is_vector)

@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import llvmlite.binding as llvm
 
+from ranvier.backends.native.pieces import pieces
 from ranvier.backends.native.target import Target
 from ranvier.foundation.errors import InternalError
 from ranvier.foundation.memo import Memo
@@ -78,6 +80,8 @@ class Code:
 CODES: Memo[Code] = Memo(128)
 #: The same code by what its text was written from, so that it need not be written again.
 _WRITTEN: Memo[tuple[Code, object]] = Memo(128)
+#: Object files of pieces of programs, which other programs share.
+_OBJECTS: Memo[bytes] = Memo(1024)
 
 
 def compile_text(text: str, target: Target) -> Code:
@@ -110,22 +114,38 @@ def compile_written(
 
 
 def _compiled(text: str, target: Target) -> Code:
+    seconds = {"parse": 0.0, "machine code": 0.0}
     with _lock:
-        begin = time.perf_counter()
-        try:
-            module = llvm.parse_assembly(text)
-        except RuntimeError as error:
-            raise InternalError(
-                "LLVM does not accept the program that Ranvier wrote.",
-                happened=str(error).strip().splitlines()[0] if str(error) else "no reason given",
-                needed="valid LLVM text",
-                fix="please report this with the network that shows it",
-            ) from error
-        parsed = time.perf_counter()
         machine = llvm.Target.from_default_triple().create_target_machine(
             cpu=target.cpu, features=target.features, opt=2
         )
-        engine = llvm.create_mcjit_compiler(module, machine)
+        objects = [
+            _OBJECTS.find((target, piece), partial(_object, piece, machine, seconds))
+            for piece in pieces(text)
+        ]
+        begin = time.perf_counter()
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        for one in objects:
+            engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(one))
         engine.finalize_object()
-        done = time.perf_counter()
-    return Code(text, engine, machine, {"parse": parsed - begin, "machine code": done - parsed})
+        seconds["machine code"] += time.perf_counter() - begin
+    return Code(text, engine, machine, seconds)
+
+
+def _object(piece: str, machine: Any, seconds: dict[str, float]) -> bytes:
+    """The object file of a piece; adds what it took to `seconds`."""
+    begin = time.perf_counter()
+    try:
+        module = llvm.parse_assembly(piece)
+    except RuntimeError as error:
+        raise InternalError(
+            "LLVM does not accept the program that Ranvier wrote.",
+            happened=str(error).strip().splitlines()[0] if str(error) else "no reason given",
+            needed="valid LLVM text",
+            fix="please report this with the network that shows it",
+        ) from error
+    parsed = time.perf_counter()
+    found: bytes = machine.emit_object(module)
+    seconds["parse"] += parsed - begin
+    seconds["machine code"] += time.perf_counter() - parsed
+    return found

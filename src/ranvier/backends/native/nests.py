@@ -21,8 +21,6 @@ from ranvier.foundation.random import BLOCK
 from ranvier.foundation.shapes import Dimension, Extent
 from ranvier.ops.value import law_broken
 
-#: Interleaved sums of a reduction over rows.
-PARTIALS = 4
 #: Lanes of vectors along axes that are shorter than sixteen.
 SHORT_LANES = (1, 4, 8)
 
@@ -285,84 +283,6 @@ def store_some(f: Emitter, type_: Type, text: str, address: str, count: Operand)
                 one()
         else:
             f.when(f.icmp("slt", lane, count), one)
-
-
-def emit_columns(f: Emitter, group: Group, arguments: Arguments, span: Span | None = None) -> None:
-    """A columns group: for each vector of columns, a reduction over an inner axis.
-
-    Args:
-        span: the places of the first axis that are to be computed; None: all.
-    """
-    axes = [Axis(k, d) for k, d in enumerate(group.domain)]
-    reduced = group.reduced
-    if reduced is None:
-        return
-    lanes = lanes_of(group, arguments)
-    depths = {axis: k + 1 for k, axis in enumerate(axes)} | {reduced: len(axes) + 1}
-    e = Evaluator(f, arguments, depths, axes[-1] if axes and lanes > 1 else None, lanes)
-    anchor, rest = group.roots[0], group.roots[1:]
-    borders = borders_of(group)
-    e.hoist(r.expr for r in group.roots if r.expr is not None)
-
-    def nest(place: int) -> None:
-        if place == len(axes):
-            _one_column(f, e, group, anchor, rest, reduced, lanes, arguments)
-            return
-        axis = axes[place]
-        is_vector = place == len(axes) - 1 and lanes > 1
-        count = count_of(axis.length, arguments)
-
-        def body(position: Operand, span: tuple[int, int] | None) -> None:
-            e.enter(axis, position, span)
-            if is_vector:
-                full = isinstance(count, int) and count % lanes == 0
-                e.end = None if full else count
-            e.hoist(r.expr for r in group.roots if r.expr is not None)
-            nest(place + 1)
-            e.leave(axis)
-
-        own = span if place == 0 else None
-        in_stretches(f, borders, axis, count, body, lanes if is_vector else 1, own)
-
-    nest(0)
-
-
-def _one_column(
-    f: Emitter, e: Evaluator, group: Group, anchor: Root, rest: Sequence[Root], reduced: Axis,
-    lanes: int, arguments: Arguments,
-) -> None:  # fmt: skip
-    type_ = Type(anchor.value.dtype, lanes)
-    count = count_of(reduced.length, arguments)
-    start = start_of(anchor, type_)
-    if anchor.expr is None:
-        return
-    expr = anchor.expr
-
-    def term(position: Operand, total: str) -> str:
-        e.enter(reduced, position)
-        out = combine(f, anchor.kind, type_, total, e.vector(expr))
-        e.leave(reduced)
-        return out
-
-    def four(position: Operand, sums: list[str]) -> list[str]:
-        return [term(f.add(position, k), sums[k]) for k in range(PARTIALS)]
-
-    whole = (
-        count // PARTIALS * PARTIALS
-        if isinstance(count, int)
-        else f.op(f"and i64 {count}, {-PARTIALS}")
-    )
-    sums = f.loop(whole, four, [(str(type_), start)] * PARTIALS, step=PARTIALS)
-    for k in range(PARTIALS - 1):  # what is left goes to the first sums, one number each
-        first = f.add(whole, k)
-        last = f.minimum_int(count, f.add(first, 1))
-        sums[k] = f.loop(last, lambda p, s: [term(p, s[0])], [(str(type_), sums[k])], start=first)[
-            0
-        ]
-    pairs = [combine(f, anchor.kind, type_, sums[k], sums[k + 1]) for k in (0, 2)]
-    total = combine(f, anchor.kind, type_, pairs[0], pairs[1])
-    e.define(anchor, Number(total, lanes > 1))
-    finish_elements(f, e, [anchor, *rest], group, lanes)
 
 
 def finish_elements(

@@ -19,12 +19,16 @@ class Arguments:
         strides: elements from row to row of data sources, found at run time.
         counts: of symbolic extents, by name; or how long they are, where that is known.
         rows: the batch's row numbers, for data sources.
+        totals: extents as numbers, where loops walk only a block of them.
+        sums: where a group's sums are kept from block to block.
     """
 
     pointers: Mapping[Buffer, str]
     strides: Mapping[Buffer, str]
     counts: Mapping[str, Operand]
     rows: str
+    totals: Mapping[str, str] | None = None
+    sums: str | None = None
 
 
 @dataclass(frozen=True)

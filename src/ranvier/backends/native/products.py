@@ -17,12 +17,13 @@ from ranvier.backends.native.nests import count_of, finish_elements, lanes_along
 from ranvier.backends.native.places import Arguments, TileColumns
 from ranvier.backends.native.shares import Cut, Span
 from ranvier.backends.native.target import Target
-from ranvier.backends.native.tiles import UNROLL, Kernel, Sides, emit_call, emit_pack, emit_pack_left, emit_sum
+from ranvier.backends.native.tiles import MOST_STEPS, UNROLL, Kernel, Sides, emit_call, emit_pack, emit_pack_left, emit_sum
 from ranvier.compiler.groups import LANES, Group
 from ranvier.compiler.groups import Operand as Side
 from ranvier.compiler.index import Axis, Index
 from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.shapes import Extent, known
+from ranvier.ops.value import law_broken
 
 #: Rows of the tallest tile: 14 x 2 sums, two vectors of the right side, one number of the left.
 TALLEST_TILE = 14
@@ -49,7 +50,8 @@ class ProductNest:
         arguments: of its function.
         target: decides the tile.
         capacity: lengths of symbolic extents, to choose a tile for few rows.
-        want: called with each kernel that is needed; None: sums are written where they are used.
+        want: called with each kernel that is needed.
+        in_line: whether small sums are written where they are used.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class ProductNest:
         arguments: Arguments,
         target: Target,
         capacity: dict[str, int],
-        want: Callable[[Kernel], None] | None,
+        want: Callable[[Kernel], None],
+        in_line: bool = False,
     ) -> None:
         self.f = f
         self.group = group
         self.arguments = arguments
         self.want = want
+        self.in_line = in_line
         self.capacity = capacity
         self.dtype = group.roots[0].value.dtype
         self.axes = [Axis(k, d) for k, d in enumerate(group.domain)]
@@ -104,15 +108,18 @@ class ProductNest:
         A taller tile reads the right operand less often (2 to 4 %), but its row stride must be a
         constant of the kernel, or the addresses of its rows take the registers.
         """
-        rows = self._usual_count(self.row_axis)
-        if self.merged is not None:
-            rows *= self._usual_count(self.merged)
+        rows = self.usual_rows()
         while self.tile_rows > 1 and self.tile_rows >= 2 * max(rows, 1):
             self.tile_rows //= 2
         left = self.left
-        fixed = left is not None and (left.depth == 1 or self._turns_left())
+        fixed = left is not None and (left.depth == 1 or self.turns_left())
         if self.tile_vectors == 2 and fixed and rows > 2 * TALLEST_TILE:
             self.tile_rows = least_waste(rows)
+
+    def usual_rows(self) -> int:
+        """Rows of the product in most calls."""
+        merged = 1 if self.merged is None else self._usual_count(self.merged)
+        return merged * self._usual_count(self.row_axis)
 
     def _usual_count(self, axis: Axis) -> int:
         # Capacity has room for one row that joined the last batch; most batches are one smaller.
@@ -129,13 +136,18 @@ class ProductNest:
         wide = self.tile_vectors * LANES
         columns = self.column_axis.length
         panels = -(-columns // wide) if isinstance(columns, int) else 0
-        if not self._turns_left() and panels >= workers:
+        if not self.turns_left() and panels >= workers:
             return Cut("columns", columns, wide)
         times = self.merged.length if self.merged is not None else 1
         return Cut("rows", self.row_axis.length, self.tile_rows, times)
 
-    def emit(self, cut: Cut | None = None, span: Span | None = None) -> None:
-        """Write the whole nest, or the part of it that lies in a span of the cut axis."""
+    def emit(self, cut: Cut | None = None, span: Span | None = None, part: str = "") -> None:
+        """Write the whole nest, or the part of it that lies in a span of the cut axis.
+
+        Args:
+            part: "sum": let the sums go on over a block of rows; "rest": what follows them.
+        """
+        self.part = part
         by_columns = cut is not None and cut.what == "columns"
         self.row_span = None if by_columns else span
         self.column_span = span if by_columns else None
@@ -172,7 +184,7 @@ class ProductNest:
         self.f.loop(count_of(axis.length, self.arguments), body)
 
     def _panels(self) -> None:
-        if self._turns_left():
+        if self.turns_left() and not self.part:
             self._rows_outside()
         else:
             self._each_panel(self._panel)
@@ -217,7 +229,8 @@ class ProductNest:
         count = self._steps()
         unit = "depth" if left.depth == 1 else "row" if left.outer == 1 else "none"
         pitch = left.outer if unit == "depth" and self.tile_rows > 8 else 0
-        kernel = Kernel(self.dtype, self.tile_rows, vectors, unit, pitch, self.lanes)
+        on = self.part == "sum"
+        kernel = Kernel(self.dtype, self.tile_rows, vectors, unit, pitch, self.lanes, on)
         source = self._right_corner(right, column)
         line: Operand = right.depth
         scratch = self.group.scratch
@@ -228,6 +241,7 @@ class ProductNest:
             source = panel
         whole = Sides("", left.outer, left.depth, source, line, count)
         self._enter_columns(column, vectors)
+        self.panel_start = column
         self._each_tile(lambda row: self._tile(kernel, whole, row))
         self._leave_columns(vectors)
 
@@ -244,24 +258,36 @@ class ProductNest:
     def _tile(self, kernel: Kernel, sides: Sides, row: Operand) -> None:
         """One tile: its sum by the shared kernel, then the epilogue on the rows that count."""
         f = self.f
+        tile = self._kept_tile(kernel, row) if self.part else self.scratch
         if not sides.a and self.left is not None:
             sides = replace(sides, a=self._corner(self.left, row))
-        if self.want is None:
-            emit_sum(f, kernel, sides, self.scratch)
-        else:
+        if self.in_line and isinstance(sides.count, int) and sides.count * kernel.rows <= MOST_STEPS:
+            emit_sum(f, kernel, sides, tile)
+        elif self.part != "rest":
             self.want(kernel)
-            emit_call(f, kernel, sides, self.scratch)
+            emit_call(f, kernel, sides, tile)
+        if self.part == "sum":
+            return
         height = f.minimum_int(f.sub(self.rows, row), self.tile_rows)
 
         def one(r: Operand, _: list[str]) -> None:
             for v in range(kernel.vectors):
-                self._epilogue(row, r, v, kernel.vectors)
+                self._epilogue(row, r, v, kernel.vectors, tile)
 
         f.loop(height, one)
 
+    def _kept_tile(self, kernel: Kernel, row: Operand) -> str:
+        """Where a tile's sums are kept from block to block."""
+        f, rows = self.f, self.rows
+        if self.arguments.sums is None or not isinstance(rows, int):
+            raise law_broken("code generation", "a product has no place for its sums")
+        tall = -(-rows // self.tile_rows) * self.tile_rows
+        place = f.add(f.mul(tall, self.panel_start), f.mul(kernel.columns, row))
+        return f.at(self.arguments.sums, place, self.dtype)
+
     # --- rows outside, for a transposed left operand
 
-    def _turns_left(self) -> bool:
+    def turns_left(self) -> bool:
         """Whether the left operand's tiles are worth copying: transposed, read by many panels."""
         left, columns = self.left, self.column_axis.length
         if left is None or left.outer != 1 or left.depth == 1 or self.group.scratch is not None:
@@ -321,14 +347,14 @@ class ProductNest:
         offset = self.f.add(e.place(side.base), self.f.mul(side.outer, position))
         return self.f.at(self.arguments.pointers[side.buffer], offset, self.dtype)
 
-    def _epilogue(self, row: Operand, r: Operand, v: int, vectors: int) -> None:
+    def _epilogue(self, row: Operand, r: Operand, v: int, vectors: int, tile: str) -> None:
         """One vector of a tile's row: what follows the sum, then the stores."""
         f, anchor, e = self.f, self.group.roots[0], self.evaluators[v]
         lanes = self.lanes
         type_ = Type(self.dtype, lanes)
         self._enter_row(e, f.add(row, r))
         place = f.add(f.mul(vectors * lanes, r), v * lanes)
-        number = f.load(type_, f.at(self.scratch, place, self.dtype))
+        number = f.load(type_, f.at(tile, place, self.dtype))
         e.define(anchor, Number(number, lanes > 1))
         position = f.add(e.positions[self.column_axis], lanes)
         inside = isinstance(position, int) and isinstance(self.columns, int) and (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from ranvier.backends.native.clock import BETWEEN, FIRST_GROUP, MEETINGS, Clock
 from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.places import Arguments
 from ranvier.backends.native.shares import (
@@ -19,16 +20,20 @@ from ranvier.backends.native.shares import (
 )
 from ranvier.backends.native.team import Team
 from ranvier.backends.native.tiny import StraightEmitter, is_short
+from ranvier.compiler.blocks import Blocks
 from ranvier.compiler.groups import Buffer, Group
 from ranvier.compiler.pipeline import Planned
+from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.shapes import Dimension, Extent
 
 
 class GroupWriter(Protocol):
     """What writes the groups of a program: the module."""
 
-    def group_function(self, group: Group, planned: Planned, cut: Cut | None) -> str:
-        """The symbol of a group's function, cut or whole."""
+    def group_function(
+        self, group: Group, planned: Planned, cut: Cut | None, block: str = ""
+    ) -> str:
+        """The symbol of a group's function, cut, whole, or for a block of rows."""
 
     def product_cut(self, group: Group, planned: Planned) -> Cut | None:
         """How a product is cut, or None."""
@@ -49,6 +54,10 @@ class Body:
         groups: writes its groups.
         team: who runs it together, or None for one worker.
         usual: lengths of the extents in most calls, for which a short program has its own text.
+        clock: where the time of each group is kept, or None.
+
+    Attributes:
+        cuts: how each group was cut, in order, once the text is written.
     """
 
     def __init__(
@@ -59,7 +68,10 @@ class Body:
         groups: GroupWriter,
         team: Team | None,
         usual: Mapping[str, int] | None,
+        clock: Clock | None = None,
     ) -> None:
+        self.clock = clock
+        self.cuts: list[Cut | None] = []
         self.planned = planned
         self.groups = groups
         self.team = team
@@ -80,18 +92,59 @@ class Body:
     def emit(self) -> str:
         """The text of the function."""
         f, guard = self.f, self.planned.guard
+        self._lap(BETWEEN)
         if self.usual is not None:
             self._emit_usual(self.usual)
-        for group in self.planned.groups:
+        blocks = self.planned.blocks if self.team is None else None
+        if blocks is not None:
+            self._emit_blocks(blocks)
+        for place, group in enumerate(self.planned.groups):
             cut = self._cut(group) if self.team is not None else None
-            self._meet_before(group, cut)
-            self._call(group, cut)
+            self.cuts.append(cut)
+            if blocks is None:
+                self._meet_before(group, cut)
+                self._call(group, cut)
+            elif group.number in blocks.sums:
+                self._call_block(group, "rest", self._values(group, None))
+            elif group in blocks.after:
+                self._call(group, None)
+            else:
+                continue
+            self._lap(FIRST_GROUP + place)
             if guard is not None and any(b is guard for b in group.writes()):
                 self._meet()
                 _leave_unless_finite(f, guard)
         self._meet()
         f.do("ret void" if guard is None else "ret i32 0")
         return f.text()
+
+    def _emit_blocks(self, blocks: Blocks) -> None:
+        """Groups before the blocks, then block after block through all groups inside."""
+        f, groups = self.f, self.planned.groups
+        f.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        for group in blocks.before:
+            self._call_group(group, None)
+            self._lap(FIRST_GROUP + groups.index(group))
+        for group in blocks.inside:
+            if group.number in blocks.sums and group.sums is not None:
+                place, size = f.at("%arena", group.sums.offset), group.sums.bytes({})
+                f.do(f"call void @llvm.memset.p0.i64(ptr {place}, i8 0, i64 {size}, i1 false)")
+
+        def block(first: Operand, _: list[str]) -> None:
+            count = f.minimum_int(f.sub("%count0", first), blocks.rows)
+            for group in blocks.inside:
+                kind = "sum" if group.number in blocks.sums else "rows"
+                values = self._values(group, None, (blocks, first, count))
+                self._call_block(group, kind, [*values, "i64 %count0"])
+                self._lap(FIRST_GROUP + groups.index(group))
+
+        f.loop("%count0", block, step=blocks.rows)
+
+    def _call_block(self, group: Group, kind: str, values: list[str]) -> None:
+        symbol = self.groups.group_function(group, self.planned, None, kind)
+        if kind != "rows" and group.sums is not None:
+            values = [*values, f"ptr {self.f.at('%arena', group.sums.offset)}"]
+        self.f.do(f"call void @{symbol}({', '.join(values)})")
 
     def _emit_usual(self, usual: Mapping[str, int]) -> None:
         """If the extents have their usual lengths: all groups in line, and done."""
@@ -102,7 +155,7 @@ class Body:
         straight, other = f.fresh_label("straight"), f.fresh_label("other")
         f.do(f"br i1 {same}, label %{straight}, label %{other}")
         f.label(straight)
-        for group in self.planned.groups:
+        for place, group in enumerate(self.planned.groups):
             pointers, strides = {}, {}
             for buffer in touched_buffers(group):
                 if buffer.role == "data":
@@ -111,6 +164,7 @@ class Body:
                     pointers[buffer] = f.at("%arena", buffer.offset)
             arguments = Arguments(pointers, strides, usual, "%rows")
             self.groups.emit_inline(f, group, arguments, usual)
+            self._lap(FIRST_GROUP + place)
             if guard is not None and any(b is guard for b in group.writes()):
                 _leave_unless_finite(f, guard)
         f.do("ret void" if guard is None else "ret i32 0")
@@ -138,6 +192,11 @@ class Body:
         if self.team is not None:
             self.f.do("call void @meet(ptr %arena)")
             self._since = []
+            self._lap(MEETINGS)
+
+    def _lap(self, slot: int) -> None:
+        if self.clock is not None:
+            self.clock.lap(self.f, slot, 0 if self.team is None else "%worker")
 
     # --- calling
 
@@ -151,19 +210,42 @@ class Body:
     def _call_group(self, group: Group, cut: Cut | None) -> None:
         f = self.f
         symbol = self.groups.group_function(group, self.planned, cut)
-        values: list[str] = []
-        for buffer in touched_buffers(group):
-            if buffer.role == "data":
-                pointer, stride = self._source(buffer)
-                values += [f"ptr {pointer}", f"i64 {stride}"]
-                continue
-            values.append(f"ptr {f.at('%arena', self._offset(group, buffer, cut))}")
-        values += ["ptr %rows", *(f"i64 {self._count(Extent(name))}" for name in self.extents)]
+        values = self._values(group, cut)
         if cut is not None:
             length = f.mul(self._count(cut.times), self._count(cut.length))
             span = emit_span(f, cut, length, "%worker", "%workers")
             values += [f"i64 {span.first}", f"i64 {span.last}"]
         f.do(f"call void @{symbol}({', '.join(values)})")
+
+    def _values(
+        self,
+        group: Group,
+        cut: Cut | None,
+        block: tuple[Blocks, Operand, Operand] | None = None,
+    ) -> list[str]:
+        """What a group's function is called with, for all rows or for a block of them.
+
+        Args:
+            group: the group.
+            cut: how it is cut, or None.
+            block: the blocks, the first row of the present one, and how many rows it has.
+        """
+        f = self.f
+        values: list[str] = []
+        rows, counts = "%rows", [self._count(Extent(name)) for name in self.extents]
+        if block is not None:
+            rows, counts = f.at("%rows", block[1], "int64"), [block[2]]
+        for buffer in touched_buffers(group):
+            if buffer.role == "data":
+                pointer, stride = self._source(buffer)
+                values += [f"ptr {pointer}", f"i64 {stride}"]
+                continue
+            offset = self._offset(group, buffer, cut)
+            if block is not None and buffer in block[0].kept:
+                size = buffer.row * itemsize(buffer.dtype)
+                offset = f.add(offset, f.mul(size, block[1]))
+            values.append(f"ptr {f.at('%arena', offset)}")
+        return [*values, f"ptr {rows}", *(f"i64 {count}" for count in counts)]
 
     def _source(self, buffer: Buffer) -> tuple[str, str]:
         """Address and row stride of a data source."""

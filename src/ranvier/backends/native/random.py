@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from ranvier.backends.native.emitter import Emitter, Operand, Type, constant
 from ranvier.compiler.groups import LANES
 from ranvier.foundation.random import (
@@ -16,6 +14,9 @@ from ranvier.foundation.random import (
 
 #: Positions whose rows are found together: their numbers stay in the first-level cache.
 PIECE = 256
+#: Positions that go through the network side by side; more than a vector, as each round waits for
+#: the one before.
+WIDE = 2 * LANES
 #: Rows of an epoch up to which the lanes of a vector are the positions of several epochs.
 SHORT_EPOCH = LANES // 2
 
@@ -92,46 +93,23 @@ def _mix(f: Emitter, x: str, lanes: int = 1) -> str:
     return x
 
 
-def emit_call_order(
-    f: Emitter, keys: PermutationKeys, rows: str, first: Operand, count: Operand, out: str
-) -> None:
-    """Call ``@order``: the rows at positions from ``first`` on go to ``out``, all of them i64.
-
-    Whole vectors are stored: ``out`` has room for ``LANES`` more numbers.
-    """
-    words = ", ".join(f"i32 {key}" for key in keys.rounds)
-    f.do(
-        f"call void @order(ptr {out}, i64 {first}, i64 {count}, i64 {rows}, i64 {keys.rotation}, "
-        f"i64 {keys.left_bits}, i64 {keys.right_bits}, {words})"
-    )
-
-
-def emit_call_order_epochs(
-    f: Emitter, epoch: Operand, epochs: Operand, rows: str, seed: str, out: str
-) -> None:
-    """Call ``@order_epochs``: the rows of whole short epochs one after another."""
-    f.do(
-        f"call void @order_epochs(ptr {out}, i64 {epoch}, i64 {epochs}, i64 {rows}, i64 {seed})"
-    )
-
-
 def emit_order(declarations: set[str]) -> str:
-    """``@order``: rows of an epoch's order (see ``permuted_rows``), sixteen at a time.
+    """``@order(out, first, count, rows, epoch, seed)``: rows of an epoch's order, many at a time.
+
+    The order is that of ``permuted_rows``, positions and rows are i64. Whole vectors are stored:
+    ``out`` has room for ``WIDE`` more numbers.
 
     A pass of the network over a piece of the positions leaves some numbers outside of the rows.
     They are put side by side with the places they belong to, for the next pass, until none is left:
     no number waits for its neighbours, and no branch depends on a single number.
     """
-    words = ", ".join(f"i32 %key{number}" for number in range(FEISTEL_ROUNDS))
     f = Emitter(
         "define internal void @order(ptr noalias %out, i64 %first, i64 %count, i64 %rows, "
-        f"i64 %rotation, i64 %left_bits, i64 %right_bits, {words})",
+        "i64 %epoch, i64 %seed)",
         declarations,
         "nounwind noinline",
     )
-    rounds = [f"%key{number}" for number in range(FEISTEL_ROUNDS)]
-    keys = PermutationKeys(rounds, "%rotation", "%left_bits", "%right_bits")
-    _Order(f, keys).emit()
+    _Order(f).emit()
     f.do("ret void")
     return f.text()
 
@@ -139,14 +117,16 @@ def emit_order(declarations: set[str]) -> str:
 class _Order:
     """Writes ``@order``."""
 
-    def __init__(self, f: Emitter, keys: PermutationKeys) -> None:
-        self.f, self.keys = f, keys
-        self.wide, self.word = Type("int64", LANES), Type("uint32", LANES)
-        self.places = f.allocate(Type("int64"), PIECE + LANES)
-        self.numbers = f.allocate(Type("int64"), PIECE + LANES)
+    def __init__(self, f: Emitter) -> None:
+        self.f = f
+        self.wide = Type("int64", WIDE)
+        self.places = f.allocate(Type("int64"), PIECE + WIDE)
+        self.numbers = f.allocate(Type("int64"), PIECE + WIDE)
         self.rows = f.splat(self.wide, "%rows")
-        rounds = [f.splat(self.word, key) for key in keys.rounds]
-        self.network = _Network(f, replace(keys, rounds=rounds))
+        keys, last = _keys(f, "%seed", f.op("trunc i64 %epoch to i32"), 1)
+        whole = f.op(f"zext i32 {last} to i64")
+        self.rotation = f.op(f"urem i64 {whole}, %rows")
+        self.network = _Network(f, keys, 1)
 
     def emit(self) -> None:
         """The whole function, piece after piece."""
@@ -155,14 +135,14 @@ class _Order:
         def piece(begin: Operand, _: list[str]) -> None:
             count = f.minimum_int(f.sub("%count", begin), PIECE)
             out = f.at("%out", begin, "int64")
-            self._first_pass(f.add(f.add("%first", begin), "%rotation"), count, out)
+            self._first_pass(f.add(f.add("%first", begin), self.rotation), count, out)
             self._passes(self._outside(count, out), out)
 
         f.loop("%count", piece, step=PIECE)
 
     def _first_pass(self, position: Operand, count: Operand, out: str) -> None:
         f, wide = self.f, self.wide
-        ramp = "<" + ", ".join(f"i64 {lane}" for lane in range(LANES)) + ">"
+        ramp = "<" + ", ".join(f"i64 {lane}" for lane in range(WIDE)) + ">"
 
         def vector(i: Operand, _: list[str]) -> None:
             place = f.binary("add", wide, f.splat(wide, str(f.add(position, i))), ramp)
@@ -170,7 +150,7 @@ class _Order:
             start = f.select(wide, f.compare("slt", wide, place, self.rows), place, less)
             f.store(wide, self.network.mixed(start), f.at(out, i, "int64"))
 
-        f.loop(count, vector, step=LANES)
+        f.loop(count, vector, step=WIDE)
 
     def _outside(self, count: Operand, out: str) -> str:
         """Put the numbers that are outside, and their places, side by side; how many they are."""
@@ -203,7 +183,7 @@ class _Order:
             place = f.at(self.numbers, i, "int64")
             f.store(self.wide, self.network.mixed(f.load(self.wide, place)), place)
 
-        f.loop(now, vector, step=LANES)
+        f.loop(now, vector, step=WIDE)
 
         def number(i: Operand, found: list[str]) -> list[str]:
             place = f.load(one, f.at(self.places, i, "int64"))
@@ -218,10 +198,11 @@ class _Order:
 
 
 def emit_order_epochs(declarations: set[str]) -> str:
-    """``@order_epochs``: the rows of several epochs of at most ``SHORT_EPOCH`` rows each.
+    """``@order_epochs(out, epoch, epochs, rows, seed)``: the rows of several short epochs.
 
-    Lanes are the positions of as many epochs as they hold. Sixteen keys are found as quickly as
-    one, and lanes whose number is inside wait for the others.
+    They have at most ``SHORT_EPOCH`` rows each and follow one another in ``out``, with room for
+    ``WIDE`` more. Lanes are the positions of as many epochs as they hold: all their keys are found
+    as quickly as one, and lanes whose number is inside wait for the others.
     """
     f = Emitter(
         "define internal void @order_epochs(ptr noalias %out, i64 %epoch, i64 %epochs, i64 %rows, "
@@ -229,54 +210,45 @@ def emit_order_epochs(declarations: set[str]) -> str:
         declarations,
         "nounwind noinline",
     )
-    wide, word = Type("int64", LANES), Type("uint32", LANES)
-    together = f.op(f"udiv i64 {LANES}, %rows")
+    wide, word = Type("int64", WIDE), Type("uint32", WIDE)
+    together = f.op(f"udiv i64 {WIDE}, %rows")
     rows = f.splat(word, f.op("trunc i64 %rows to i32"))
-    ramp = "<" + ", ".join(f"i32 {lane}" for lane in range(LANES)) + ">"
-    later = f.binary("udiv", word, ramp, rows)  # epochs after the vector's first one
-    position = f.binary("sub", word, ramp, f.binary("mul", word, later, rows))
-    seed = [f.op(f"trunc i64 {x} to i32") for x in ("%seed", f.op("lshr i64 %seed, 32"))]
-    low, high = (f.splat(word, x) for x in seed)
-    left_bits, right_bits = _half_bits(f, "%rows")
-
-    def vector(done: Operand, _: list[str]) -> None:
-        first = f.splat(word, f.op(f"trunc i64 {f.add('%epoch', done)} to i32"))
-        states = _states(f, (low, high), f.binary("add", word, first, later), LANES)
-        rotation = _remainder(f, states.pop(), rows)
-        keys = PermutationKeys(states, rotation, left_bits, right_bits)
-        start = f.binary("add", word, position, rotation)
-        less = f.binary("sub", word, start, rows)
-        start = f.select(word, f.compare("ult", word, start, rows), start, less)
-        number = _walk(f, _Network(f, keys), f.convert("zext", word, wide, start))
-        f.store(wide, number, f.at("%out", f.mul(done, "%rows"), "int64"))
-
+    ramp = "<" + ", ".join(f"i32 {lane}" for lane in range(WIDE)) + ">"
+    later, position = _divided(f, ramp, rows)  # epochs after the vector's first one
     # The step of this loop is only known when it runs.
+    before = f.block
     f.do("br label %vectors")
     f.label("vectors")
     done, slot = f.fresh("done"), len(f.lines)
     f.lines.append(None)
     f.do(f"br i1 {f.icmp('slt', done, '%epochs')}, label %vector, label %all")
     f.label("vector")
-    vector(done, [])
+    first = f.splat(word, f.op(f"trunc i64 {f.add('%epoch', done)} to i32"))
+    keys, last = _keys(f, "%seed", f.binary("add", word, first, later), WIDE)
+    start = f.binary("add", word, position, _divided(f, last, rows)[1])
+    less = f.binary("sub", word, start, rows)
+    start = f.select(word, f.compare("ult", word, start, rows), start, less)
+    number = _walk(f, _Network(f, keys, WIDE), f.convert("zext", word, wide, start))
+    f.store(wide, number, f.at("%out", f.mul(done, "%rows"), "int64"))
     following = f.add(done, together)
     f.do("br label %vectors")
-    f.lines[slot] = f"  {done} = phi i64 [ 0, %entry ], [ {following}, %{f.block} ]"
+    f.lines[slot] = f"  {done} = phi i64 [ 0, %{before} ], [ {following}, %{f.block} ]"
     f.label("all")
     f.do("ret void")
     return f.text()
 
 
-def _remainder(f: Emitter, dividends: str, divisors: str) -> str:
-    """Remainders of 32-bit lanes: the quotient of float64 numbers is exact enough to be cut off."""
-    word, real = Type("uint32", LANES), Type("float64", LANES)
+def _divided(f: Emitter, dividends: str, divisors: str) -> tuple[str, str]:
+    """Quotients and remainders of 32-bit lanes: a float64 quotient is exact enough to be cut off."""
+    word, real = Type("uint32", WIDE), Type("float64", WIDE)
     pair = [f.convert("uitofp", word, real, x) for x in (dividends, divisors)]
     whole = f.convert("fptoui", real, word, f.binary("fdiv", real, *pair))
-    return f.binary("sub", word, dividends, f.binary("mul", word, whole, divisors))
+    return whole, f.binary("sub", word, dividends, f.binary("mul", word, whole, divisors))
 
 
 def _walk(f: Emitter, network: _Network, start: str) -> str:
     """Pass through the network until every lane is inside of the rows."""
-    wide, truths = Type("int64", LANES), Type("bool", LANES)
+    wide, truths = Type("int64", WIDE), Type("bool", WIDE)
     rows = f.splat(wide, "%rows")
     before, head, end = f.block, f.fresh_label("walk"), f.fresh_label("end")
     f.do(f"br label %{head}")
@@ -285,7 +257,7 @@ def _walk(f: Emitter, network: _Network, start: str) -> str:
     f.lines += [None, None]
     following = f.select(wide, walking, network.mixed(value), value)
     outside = f.compare("sge", wide, following, rows)
-    some = f.op(f"icmp ne i{LANES} {f.op(f'bitcast {truths} {outside} to i{LANES}')}, 0")
+    some = f.op(f"icmp ne i{WIDE} {f.op(f'bitcast {truths} {outside} to i{WIDE}')}, 0")
     f.do(f"br i1 {some}, label %{head}, label %{end}")
     back, everywhere = f.block, constant(truths, True)
     f.lines[slot] = f"  {value} = phi {wide} [ {start}, %{before} ], [ {following}, %{back} ]"
@@ -296,75 +268,72 @@ def _walk(f: Emitter, network: _Network, start: str) -> str:
     return following
 
 
-class _Network:
-    """The Feistel network on sixteen numbers; keys are one word each, or one for each lane."""
+def _keys(f: Emitter, seed: str, epoch: str, lanes: int) -> tuple[str, str]:
+    """Round keys of epochs (see ``permutation_keys``): where they lie, and the last one."""
+    word = Type("uint32", lanes)
+    weyl = constant(word, _signed(WEYL[0]))
+    state = _mix(f, f.binary("add", word, epoch, weyl), lanes)
+    for half in (f.op(f"lshr i64 {seed}, 32"), seed):
+        value = f.splat(word, f.op(f"trunc i64 {half} to i32"))
+        state = _mix(f, f.binary("xor", word, value, state), lanes)
+    keys = f.allocate(Type("uint32"), (FEISTEL_ROUNDS + 1) * lanes)
 
-    def __init__(self, f: Emitter, keys: PermutationKeys) -> None:
-        self.f = f
-        self.wide, self.word = Type("int64", LANES), Type("uint32", LANES)
-        self.rounds = keys.rounds
-        self.bits = f.splat(self.wide, keys.right_bits)
-        self.masks = [f.splat(self.word, _mask(f, b)) for b in (keys.left_bits, keys.right_bits)]
+    def one(i: Operand, values: list[str]) -> list[str]:
+        state = _mix(f, f.binary("add", word, values[0], values[1]), lanes)
+        f.store(word, state, f.at(keys, f.mul(lanes, i), "uint32"))
+        return [state, f.binary("add", word, values[1], weyl)]
+
+    carried = [(str(word), state), (str(word), weyl)]
+    return keys, f.loop(FEISTEL_ROUNDS + 1, one, carried)[0]
+
+
+class _Network:
+    """The Feistel network on many numbers.
+
+    Args:
+        f: where to.
+        keys: where the rounds' keys lie.
+        lanes: one key for all numbers, or one for each.
+    """
+
+    def __init__(self, f: Emitter, keys: str, lanes: int) -> None:
+        self.f, self.keys, self.lanes = f, keys, lanes
+        self.wide, self.word = Type("int64", WIDE), Type("uint32", WIDE)
+        left, right = _half_bits(f, "%rows")
+        self.bits = f.splat(self.wide, right)
+        self.masks = [f.splat(self.word, _mask(f, bits)) for bits in (left, right)]
 
     def mixed(self, value: str) -> str:
-        """All rounds."""
+        """All rounds, two in each turn of a loop: one changes the left half, one the right."""
         f, wide, word = self.f, self.wide, self.word
         halves = [f.binary("lshr", wide, value, self.bits), value]
         left, right = (f.convert("trunc", wide, word, half) for half in halves)
         right = f.binary("and", word, right, self.masks[1])
-        for number in range(FEISTEL_ROUNDS):
-            source, mask = (right, self.masks[0]) if number % 2 == 0 else (left, self.masks[1])
-            noise = _mix(f, f.binary("add", word, source, self.rounds[number]), LANES)
-            noise = f.binary("and", word, noise, mask)
-            if number % 2 == 0:
-                left = f.binary("xor", word, left, noise)
-            else:
-                right = f.binary("xor", word, right, noise)
-        high, low = (f.convert("zext", word, wide, half) for half in (left, right))
+
+        def two(i: Operand, now: list[str]) -> list[str]:
+            left, right = now
+            left = f.binary("xor", word, left, self._noise(right, i, 0))
+            right = f.binary("xor", word, right, self._noise(left, f.add(i, 1), 1))
+            return [left, right]
+
+        carried = [(str(word), left), (str(word), right)]
+        halves = f.loop(FEISTEL_ROUNDS, two, carried, step=2)
+        high, low = (f.convert("zext", word, wide, half) for half in halves)
         return f.binary("or", wide, f.binary("shl", wide, high, self.bits), low)
+
+    def _noise(self, half: str, number: Operand, side: int) -> str:
+        f, word = self.f, self.word
+        place = f.at(self.keys, f.mul(self.lanes, number), "uint32")
+        key = f.load(Type("uint32", self.lanes), place)
+        key = f.splat(word, key) if self.lanes == 1 else key
+        noise = _mix(f, f.binary("add", word, half, key), WIDE)
+        return f.binary("and", word, noise, self.masks[side])
 
 
 def _mask(f: Emitter, bits: str) -> str:
     power = f.op(f"shl i64 1, {bits}")
     ones = f.op(f"sub i64 {power}, 1")
     return f.op(f"trunc i64 {ones} to i32")
-
-
-@dataclass(frozen=True)
-class PermutationKeys:
-    """What an epoch's order of rows depends on, as values in the text."""
-
-    rounds: list[str]
-    rotation: str
-    left_bits: str
-    right_bits: str
-
-
-def emit_permutation_keys(f: Emitter, seed: str, epoch: str, rows: str) -> PermutationKeys:
-    """Keys of one epoch's permutation (see ``permutation_keys`` and ``half_bits``)."""
-    high = f.op(f"lshr i64 {seed}, 32")
-    low_word, high_word, number = (f.op(f"trunc i64 {x} to i32") for x in (seed, high, epoch))
-    keys = _states(f, (low_word, high_word), number, 1)
-    wide = f.op(f"zext i32 {keys[-1]} to i64")
-    rotation = f.op(f"urem i64 {wide}, {rows}")
-    return PermutationKeys(keys[:-1], rotation, *_half_bits(f, rows))
-
-
-def _states(f: Emitter, seed: tuple[str, str], epoch: str, lanes: int) -> list[str]:
-    """Round keys, and what the rotation is taken from (see ``permutation_keys``)."""
-    word = Type("uint32", lanes)
-
-    def more(x: str, count: int) -> str:
-        return _mix(f, f.binary("add", word, x, constant(word, _signed(WEYL[0] * count))), lanes)
-
-    state = more(epoch, 1)
-    for half in reversed(seed):
-        state = _mix(f, f.binary("xor", word, half, state), lanes)
-    states = []
-    for count in range(1, FEISTEL_ROUNDS + 2):
-        state = more(state, count)
-        states.append(state)
-    return states
 
 
 def _half_bits(f: Emitter, rows: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.compiler.groups import LANES
@@ -34,6 +35,7 @@ class Kernel:
         pitch: the left operand's row stride where it is fixed in the kernel; 0: at run time.
             Tiles of more than eight rows need it, or their addresses take the registers.
         lanes: columns of a vector: fewer than sixteen where the matrix has fewer.
+        goes_on: whether the sums start from what lies there instead of zero.
     """
 
     dtype: str
@@ -42,12 +44,14 @@ class Kernel:
     unit: str
     pitch: int = 0
     lanes: int = LANES
+    goes_on: bool = False
 
     @property
     def name(self) -> str:
         """Its symbol."""
         narrow = "" if self.lanes == LANES else f"_of_{self.lanes}"
-        return f"tile_{self.dtype}_{self.rows}x{self.vectors}_{self.unit}_{self.pitch}{narrow}"
+        kind = f"{self.unit}_{self.pitch}{narrow}{'_on' if self.goes_on else ''}"
+        return f"tile_{self.dtype}_{self.rows}x{self.vectors}_{kind}"
 
     @property
     def columns(self) -> int:
@@ -86,8 +90,11 @@ def emit_sum(f: Emitter, kernel: Kernel, sides: Sides, out: str) -> None:
     """Sum one tile into ``out``, in place."""
     vector = Type(kernel.dtype, kernel.lanes)
     offsets = [f.mul(r, sides.row) for r in range(kernel.rows)]
-    zeros = [(str(vector), f.zero(vector))] * (kernel.rows * kernel.vectors)
-    types = ["ptr", "ptr", *(t for t, _ in zeros)]
+    starts = [f.zero(vector)] * (kernel.rows * kernel.vectors)
+    if kernel.goes_on:
+        places = [f.at(out, n * kernel.lanes, kernel.dtype) for n in range(len(starts))]
+        starts = [f.load(vector, place) for place in places]
+    types = ["ptr", "ptr", *(str(vector) for _ in starts)]
 
     def steps(count: int, values: list[str]) -> list[str]:
         a, b, sums = values[0], values[1], list(values[2:])
@@ -99,7 +106,7 @@ def emit_sum(f: Emitter, kernel: Kernel, sides: Sides, out: str) -> None:
     def typed(values: list[str]) -> list[tuple[str, str]]:
         return list(zip(types, values, strict=True))
 
-    state = [sides.a, sides.b, *(z for _, z in zeros)]
+    state = [sides.a, sides.b, *starts]
     whole = _whole(f, sides.count, UNROLL)
     keep = not isinstance(sides.count, int) or sides.count * kernel.rows > MOST_STEPS
     state = f.loop(whole, lambda _, v: steps(UNROLL, v), typed(state), UNROLL, keep=keep)
@@ -207,9 +214,26 @@ def _transpose(
     f: Emitter, dtype: str, source: str, first: Operand, outer: int, panel: str, target: Operand,
     columns: int,
 ) -> None:  # fmt: skip
-    """A block of 16 x 16 turned around in registers by four rounds of interleaving."""
+    """Turn a block of 16 x 16 around, by a function that all programs share."""
+    f.declarations.add(_turn_function(dtype))
+    corner, place = f.at(source, first, dtype), f.at(panel, target, dtype)
+    f.do(f"call void @turn_{dtype}(ptr {corner}, i64 {outer}, ptr {place}, i64 {columns})")
+
+
+@cache
+def _turn_function(dtype: str) -> str:
+    """A block of 16 x 16 turned around in registers by four rounds of interleaving.
+
+    A function of its own: these shuffles take LLVM longer than most programs' other functions.
+    """
     vector = Type(dtype, LANES)
-    rows = [f.load(vector, f.at(source, f.add(first, r * outer), dtype)) for r in range(LANES)]
+    f = Emitter(
+        f"define internal void @turn_{dtype}(ptr %source, i64 %outer, ptr noalias %panel, "
+        "i64 %columns)",
+        set(),
+        "nounwind noinline",
+    )
+    rows = [f.load(vector, f.at("%source", f.mul("%outer", r), dtype)) for r in range(LANES)]
     low = _interleave(0)
     high = _interleave(LANES // 2)
     half = LANES // 2
@@ -225,7 +249,9 @@ def _transpose(
                 )
         rows = mixed
     for k, row in enumerate(rows):
-        f.store(vector, row, f.at(panel, f.add(target, k * columns), dtype))
+        f.store(vector, row, f.at("%panel", f.mul("%columns", k), dtype))
+    f.do("ret void")
+    return f.text()
 
 
 def _interleave(start: int) -> str:
