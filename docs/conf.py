@@ -1,7 +1,7 @@
 """The documentation site: Sphinx with MyST, the theme furo.
 
-``pip install ".[docs]"``, then ``python -m sphinx -W --keep-going docs site``. Pages are those of
-this folder as they are; the reference is made from the docstrings of all public names.
+``pip install ".[all,docs]"``, then ``python -m sphinx -W --keep-going docs site``. Pages are those
+of this folder as they are; the reference is made from the docstrings of all public names.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 DOCS = Path(__file__).resolve().parent
@@ -26,7 +27,7 @@ import ranvier  # noqa: E402 (the path comes first)
 
 project = "Ranvier"
 author = "The Ranvier developers"
-copyright = author  # noqa: A001 (Sphinx's name)
+copyright = author
 version = release = ranvier.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
@@ -35,6 +36,8 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"Ranvier {version}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
@@ -55,14 +58,27 @@ ROOT_PAGES = {
 #: The order of the site, which on a code host is the index's text alone.
 CHAPTERS = {
     "Learn": ["learn/index"],
-    "Use": ["project/readme", "defaults", "own_things", "reference/index"],
+    "Use": [
+        "project/readme",
+        "from_mlpclassifier",
+        "defaults",
+        "files",
+        "own_things",
+        "reference/index",
+    ],
     "Understand": ["rooms", "compiler", "notation", "performance", "decisions/README"],
     "Change": ["adding", "project/contributing", "project/changelog"],
 }
 #: Pages that grow their list of pages from what lies in their folder.
 FOLDERS = {"learn/index": "learn", "reference/index": "reference", "decisions/README": "decisions"}
-#: Where the list of a folder has an order, a file with it.
-LEARN_ORDER = re.compile(r"^\| \[.*?\]\((\w+)\.md\)", re.MULTILINE)
+#: A row of a folder's table.
+TABLE_ROW = re.compile(r"^\|.*?\]\(([\w-]+)\.md\)", re.MULTILINE)
+
+#: ``NDArray[...]`` as NumPy and autodoc write it.
+LONG_ARRAY = re.compile(
+    r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], "
+    r"~?(?:numpy\.)?dtype\[~?(?:\w+\.)*(\w+)\]\]"
+)
 
 
 def toctree(entries: list[str], caption: str = "") -> str:
@@ -72,9 +88,9 @@ def toctree(entries: list[str], caption: str = "") -> str:
 
 
 def pages_of(folder: str, text: str) -> list[str]:
-    """The other pages of a folder: in the order in which its first page names them, then by name."""
+    """The other pages of a folder: in the order of its first page's table, then by name."""
     names = {path.stem for path in (DOCS / folder).glob("*.md")} - {"index", "README"}
-    told = [name for name in LEARN_ORDER.findall(text) if name in names]
+    told = [name for name in TABLE_ROW.findall(text) if name in names]
     return [f"/{folder}/{name}" for name in [*told, *sorted(names - set(told))]]
 
 
@@ -123,17 +139,18 @@ def read_source(_app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def public_names(room: str) -> list[str]:
-    """The public names that live in a room, by full name; a module's own names for a module."""
-    found: list[str] = []
-    for name, place in ranvier._NAMES.items():
+    """The public names that live in a room, by full name, each thing once."""
+    homes: dict[int, str] = {}
+    rooms: dict[str, str] = {}
+    # What has a name of its own comes before what is found in a public module.
+    for name, place in sorted(ranvier._NAMES.items(), key=lambda item: item[1].endswith(":")):
         module, whole, _ = place.partition(":")
-        if not f"{module}.".startswith(f"ranvier.{room}."):
-            continue
-        if whole:
-            found += [f"ranvier.{name}.{own}" for own in names_of(getattr(ranvier, name))]
-        else:
-            found.append(f"ranvier.{name}")
-    return found
+        inside = [f"{name}.{own}" for own in names_of(getattr(ranvier, name))] if whole else [name]
+        for one in inside:
+            full = f"ranvier.{one}"
+            if homes.setdefault(id(value_of(full)), full) == full:
+                rooms[full] = module.split(".")[1]
+    return [name for name, found in rooms.items() if found == room]
 
 
 def names_of(module: ModuleType) -> list[str]:
@@ -154,6 +171,33 @@ def value_of(name: str) -> Any:
     return value
 
 
+def directive(name: str, value: Any) -> list[str]:
+    """What autodoc shall do with a name."""
+    if inspect.isclass(value):
+        # scikit-learn puts these into every estimator.
+        left_out = [member for member in dir(value) if re.fullmatch(r"set_\w+_request", member)]
+        options = [":members:"]
+        options += [":show-inheritance:"] if value.__bases__ != (object,) else []
+        options += [f":exclude-members: {', '.join(left_out)}"] if left_out else []
+        return [f".. autoclass:: {name}", *(f"   {option}" for option in options), ""]
+    if inspect.isroutine(value):
+        return [f".. autofunction:: {name}", ""]
+    if inspect.ismodule(value):
+        return []
+    return [f".. py:data:: {name}", f"   :type: {type(value).__name__}", "", *comment(name), ""]
+
+
+def comment(name: str) -> list[str]:
+    """The lines that stand with ``#:`` above a constant."""
+    place = ("", name.rpartition(".")[2])
+    for module in sorted(sys.modules):
+        if module.startswith("ranvier."):
+            found = ModuleAnalyzer.for_module(module).find_attr_docs()
+            if place in found:
+                return [f"   {line}" for line in found[place]]
+    return []
+
+
 class PublicNames(SphinxDirective):
     """``.. public-names:: layers``: the reference of all public names of a room."""
 
@@ -166,21 +210,42 @@ class PublicNames(SphinxDirective):
         if not names:
             raise self.error(f"the room {self.arguments[0]!r} has no public names")
         for name in names:
-            value = value_of(name)
-            if inspect.isclass(value):
-                lines += [f".. autoclass:: {name}", "   :members:", "   :show-inheritance:", ""]
-            elif inspect.isroutine(value):
-                lines += [f".. autofunction:: {name}", ""]
-            elif not inspect.ismodule(value):
-                lines += [f".. autodata:: {name}", "   :no-value:", ""]
+            lines += directive(name, value_of(name))
         node = nodes.section()
         node.document = self.state.document
         self.state.nested_parse(StringList(lines, source=f"public-names {names[0]}"), 0, node)
         return node.children
 
 
+def joined_names(
+    _app: Sphinx, _what: str, _name: str, _obj: object, _options: object, lines: list[str]
+) -> None:
+    """Several names in one line, ``x, y: rows``: Sphinx would take the first for a type."""
+    for place, line in enumerate(lines):
+        found = re.match(r":(param|ivar) ([^:]*, [^:]*):", line)
+        if found:
+            names = found.group(2).replace(", ", ",")
+            lines[place] = f":{found.group(1)} {names}:{line[found.end() :]}"
+
+
+def short_arrays(
+    _app: Sphinx,
+    _what: str,
+    _name: str,
+    _obj: object,
+    _options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """``NDArray[float64]`` instead of the long name that NumPy gives it."""
+    texts = [text and LONG_ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returns)]
+    return texts[0], texts[1]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Sphinx's entry."""
     app.add_directive("public-names", PublicNames)
     app.connect("source-read", read_source)
+    app.connect("autodoc-process-signature", short_arrays)
+    app.connect("autodoc-process-docstring", joined_names, priority=900)  # after napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}

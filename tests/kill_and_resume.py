@@ -10,6 +10,7 @@ kills hit a write. Where ``fork`` is not there, or with ``--fresh``, each is a n
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import random
 import signal
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +72,8 @@ def train(folder: Path | None, epochs: int, size: int, threads: int | None = Non
         resume=path if path is not None and path.exists() else None,
     )  # fmt: skip
     program = model.training_program(x, y)
-    return program.hash() + repr(sorted(history.items()))[-2000:] + repr(history.best_epoch)
+    told = repr((sorted(history.items()), history.best_epoch))
+    return program.hash() + hashlib.sha256(told.encode()).hexdigest()
 
 
 def _child(folder: Path, epochs: int, size: int, threads: int, fresh: bool) -> int:
@@ -77,13 +81,26 @@ def _child(folder: Path, epochs: int, size: int, threads: int, fresh: bool) -> i
     if fresh:
         command = [sys.executable, __file__, "--child", str(folder), str(epochs), str(size)]
         return subprocess.Popen([*command, str(threads)]).pid
-    process = os.fork()
+    with warnings.catch_warnings():
+        # Python warns of forks beside threads; here none is at work.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
     if process == 0:
         try:
             _end(folder, train(folder, epochs, size, threads))
-        finally:
             os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
     return process
+
+
+def _wait(process: int, options: int = 0) -> bool:
+    """Whether a training has ended by itself; its own errors end this program too."""
+    ended, status = os.waitpid(process, options)
+    if ended and status != 0:
+        raise SystemExit(f"a training failed: {os.waitstatus_to_exitcode(status)}")
+    return bool(ended)
 
 
 def _end(folder: Path, found: str) -> None:
@@ -122,11 +139,12 @@ def kill_and_resume(
                 if found.kills < times:
                     _kill(process, folder, choose.uniform(0.0, 0.6 * longest), fresh, found)
                 else:
-                    os.waitpid(process, 0)
+                    _wait(process)
             found.runs += 1
             found.wrong += (folder / "hash").read_text(encoding="utf-8") != expected
         if say:
-            print(found, flush=True)
+            sys.stdout.write(f"{found}\n")
+            sys.stdout.flush()
     return found
 
 
@@ -136,7 +154,7 @@ def _kill(process: int, folder: Path, seconds: float, fresh: bool, found: Found)
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
     until = begin + seconds
     while time.perf_counter() < until:
-        if os.waitpid(process, os.WNOHANG)[0]:
+        if _wait(process, os.WNOHANG):
             return
         changed = checkpoint.exists() and checkpoint.stat().st_mtime_ns != before
         if fresh and not changed:

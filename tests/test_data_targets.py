@@ -57,7 +57,7 @@ def test_many_integers_are_said_and_can_be_numbers() -> None:
     many = understand_targets(y, 60)
     assert (many.kind, len(many.class_names)) == ("classes", 60)
     assert any("60 different integers" in note for note in many.notes)
-    assert understand_targets(np.arange(50), 50).notes == ()
+    assert understand_targets(np.arange(50).repeat(2), 100).notes == ()
     numbers = understand_targets(y, 60, kind="numbers")
     assert (numbers.kind, numbers.values.shape) == ("numbers", (60, 1))
     assert numbers.values.dtype == np.float64

@@ -33,6 +33,7 @@ from ranvier.estimators import (
 from ranvier.estimators.parameters import checked
 from ranvier.estimators.stopping import StoppingRule
 from ranvier.foundation.errors import ArgumentError, DataError, UnknownNameError
+from ranvier.training.rules import UpdateRules
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -287,6 +288,26 @@ def test_the_penalty_is_theirs() -> None:
     assert strong.loss_ - weak.loss_ == pytest.approx(0.5 * 3.0 * squares / 150, rel=1e-6)
 
 
+def test_a_negative_penalty_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="penalty"):
+        UpdateRules(penalty=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shapes"),
+    [
+        (7, [(4, 7), (7, 3)]),
+        ([7, 6], [(4, 7), (7, 6), (6, 3)]),
+        (np.array([7, 6]), [(4, 7), (7, 6), (6, 3)]),
+        ((), [(4, 3)]),
+    ],
+)
+def test_hidden_layers_as_their_users_write_them(sizes: Any, shapes: list[Any]) -> None:
+    model = NetworkClassifier(sizes, max_iter=3, random_state=0).fit(X, Y)
+    assert [w.shape for w in model.coefs_] == shapes
+    assert model.predict(X).shape == (150,)
+
+
 def test_own_losses_optimizers_and_schedules() -> None:
     model = small(
         loss=rv.CategoricalFocal(), optimizer=rv.NAdam(rv.OneCycle(0.1)),
@@ -379,6 +400,18 @@ def test_the_callbacks_of_scikit_learn() -> None:
     assert model.n_iter_ == 3
     inner = ["begin epoch", "end epoch"] * 3
     assert log.seen == ["setup", "begin fit", *inner, "end fit", "teardown"]
+
+
+def test_scikit_learns_monitor_scores_the_network_of_each_epoch() -> None:
+    callbacks = pytest.importorskip("sklearn.callback")
+    monitor = callbacks.ScoringMonitor(scoring="accuracy")
+    model = small(max_iter=6, learning_rate_init=0.05).set_callbacks(monitor).fit(X, Y)
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    scores = [row["accuracy"] for row in rows]
+    for epochs in (2, 6):
+        alone = small(max_iter=epochs, learning_rate_init=0.05).fit(X, Y)
+        assert scores[epochs - 1] == pytest.approx(alone.score(X, Y))
+    assert model.score(X, Y) == pytest.approx(scores[-1])
 
 
 def test_several_labels() -> None:

@@ -291,15 +291,16 @@ def test_there_are_twelve_of_each() -> None:
 
 
 def test_updates_that_are_too_large() -> None:
-    """Behind a LayerNorm the size of weights does not matter, so the loss does not tell."""
+    """Weights that are held at one size by a constraint are turned over in every step."""
     x, y = blobs(300)
-    model = rv.Sequential(rv.Dense(16, use_bias=False), rv.LayerNorm(), rv.Dense(3)).build((6,))
-    model.layers[0].weight[:] *= 0.01
-    found = doctor(model, x, y, optimizer=rv.Lion(0.05), batch_size=300)
-    assert "rate_too_large" not in found.names
-    assert "updates_too_large" in found.names
+    first = rv.Dense(16, activation="relu", kernel_constraint=rv.UnitNorm())
+    model = rv.Sequential(first, rv.Dense(3)).build((6,))
+    rates = {"layers.0": rv.Lion(2.0), "*": rv.Adam(0.01)}
+    found = doctor(model, x, y, optimizer=rates)
     finding = next(one for one in found.findings if one.name == "updates_too_large")
     assert finding.where == "layers.0.weight"
+    assert finding.evidence["ratios"]["layers.0.weight"] > 0.3
+    assert finding.evidence["ratios"]["layers.1.weight"] < 0.3
 
 
 def test_weights_that_are_no_numbers() -> None:
@@ -342,6 +343,16 @@ def test_a_rate_seen_in_a_history() -> None:
     assert doctor(model, x, y, history={"loss": [0.7, 0.5, 0.4, 0.42]}).healthy
 
 
+def test_columns_have_their_names_where_a_table_was_read() -> None:
+    data = rv.open_dataset("iris")
+    model = rv.Sequential(rv.Dense(3)).build((4,))
+    model.preparations = (data.preparation,)
+    x = data.x.copy()
+    x[:, 2] *= 1000.0
+    found = doctor(model, x, np.array(data.class_names)[data.y])
+    assert found.findings[0].where == "X, column 2, 'petal length (cm)'"
+
+
 def test_noisy_numbers() -> None:
     x, y = curve(400)
     y = y.copy()
@@ -359,8 +370,16 @@ def test_inputs_of_very_different_sizes_and_tiny_ones() -> None:
     uneven = x * np.array([1, 1, 1, 1, 1e-6, 20.0], np.float32)
     assert doctor(classifier(8).build((6,)), uneven, y).names[0] != "unscaled_inputs"
     assert doctor(classifier(8).build((6,)), x * 1e-5, y).names[0] == "unscaled_inputs"
-    scaled = rv.Sequential(rv.BatchNorm(), rv.Dense(3)).build((6,))
-    assert "unscaled_inputs" not in doctor(scaled, x * 1000.0, y).names
+    first = rv.Sequential(rv.Dropout(0.1), rv.BatchNorm(), rv.Dense(4))
+    for layers in (
+        [rv.BatchNorm()],
+        [rv.Reshape((2, 3)), rv.Flatten(), rv.Rescaling(1e-3)],
+        [first.as_layer()],
+    ):
+        scaled = rv.Sequential(*layers, rv.Dense(3)).build((6,))
+        assert "unscaled_inputs" not in doctor(scaled, x * 1000.0, y).names
+    late = rv.Sequential(rv.Flatten(), rv.Dense(3), rv.BatchNorm()).build((6,))
+    assert doctor(late, x * 1000.0, y).names[0] == "unscaled_inputs"
 
 
 # --- the rest

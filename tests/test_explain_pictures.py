@@ -100,8 +100,39 @@ def test_directions_of_a_path_and_random_ones() -> None:
     assert plain.path is None
     again = error_surface(model, X, LABELS, points=5, span=0.5)
     assert (plain.losses == again.losses).all()
+    slow = error_surface(model, X, LABELS, points=5, span=0.5, engine="reference")
+    np.testing.assert_allclose(plain.losses, slow.losses, rtol=1e-12)
     other = error_surface(model, X, LABELS, points=5, span=0.5, seed=1)
     assert (plain.losses != other.losses).any()
+
+
+def test_places_without_a_finite_loss_are_left_out(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
+    model = rv.Sequential(rv.Dense(3, activation="exponential"), rv.Dense(1)).build((2,))
+    found = error_surface(model, X, X[:, :1], points=7, span=400.0)
+    assert not np.isfinite(found.losses).all()
+    assert np.isfinite(found.losses[3, 3])
+    assert np.isnan(found.levels()).any()
+    found.plot(tmp_path / "surface.png")
+    model.layers[0].weight[:] = np.nan
+    lost = error_surface(model, X, X[:, :1], points=3)
+    assert (lost.levels() == 0.0).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float64"])
+def test_surfaces_of_data_of_any_dtype(dtype: str) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (30, 4)).astype(dtype)
+    y = np.arange(30) % 2
+    models = [rv.Sequential(rv.Dense(2))]
+    if x.dtype.kind != "f":
+        models.append(rv.Sequential(rv.Embedding(9, 2), rv.Flatten(), rv.Dense(2)))
+    for model in models:
+        model.build((4,))
+        fast, slow = (
+            error_surface(model, x, y, points=3, engine=engine).losses
+            for engine in ("native", "reference")
+        )
+        np.testing.assert_allclose(fast, slow, rtol=1e-4)
 
 
 def test_a_new_run_starts_a_new_path() -> None:
@@ -149,6 +180,8 @@ def test_errors_of_surfaces() -> None:
         error_surface(model, X, LABELS, path=[{"layers.0.weight": np.zeros((2, 6))}])
     with pytest.raises(ArgumentError, match="points"):
         error_surface(model, X, LABELS, points=1)
+    with pytest.raises(ArgumentError, match="engine"):
+        error_surface(model, X, LABELS, engine="fast")
     with pytest.raises(ArgumentError, match="span"):
         error_surface(model, X, LABELS, span=0.0)
     with pytest.raises(NotBuiltError, match="error_surface needs"):
@@ -308,6 +341,8 @@ def test_diagrams_of_an_example_and_of_large_layers() -> None:
     assert "neuron 99" in titles[11]
     assert ":" in titles[11]
     assert network_diagram(model).count("<image") == 0
+    alone = network_diagram(model, np.ones((8, 8)), most=6)
+    assert alone == network_diagram(model, np.ones((1, 8, 8)), most=6)
 
 
 def test_diagrams_of_graphs() -> None:
@@ -414,6 +449,14 @@ def test_a_page_of_numbers() -> None:
     model = rv.Sequential(rv.Dense(3, activation="relu"), rv.Dense(1)).build((2,))
     page = read(report(model, X, X[:, :1], engine="reference"))
     assert "Where it is wrong" in page.headings
+
+
+def test_a_page_about_weights_that_are_no_numbers() -> None:
+    model = rv.Sequential(rv.Dense(3, activation="relu"), rv.Dense(2)).build((2,))
+    model.layers[0].weight[0, 1] = np.nan
+    text = report(model, X, LABELS, engine="reference")
+    assert "weights_not_finite" in text
+    assert read(text).headings[-1].startswith("One example")
 
 
 # --- the command line

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+import ranvier as rv
+
 pytest.importorskip("matplotlib")
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "learn"
@@ -83,6 +85,7 @@ def test_the_list_of_pages_is_complete_and_in_order() -> None:
         ("0.3333333333333333", "0.3333333333333393", True),
         ("three 1.0", "four 1.0", False),
         ("1.0", "1.0 2.0", False),
+        ("one two", "one\ntwo", False),
     ],
 )
 def test_numbers_agree_up_to_rounding(shown: str, printed: str, same: bool) -> None:
@@ -97,3 +100,16 @@ def test_a_page_is_filled_with_what_its_code_prints() -> None:
     assert pages.filled(page, ["1\n", ""]) == filled
     assert pages.filled(filled, ["1\n", ""]) == filled
     assert pages.filled(page, ["2\n", ""]) == page
+
+
+def test_every_room_with_public_names_has_a_page_of_reference() -> None:
+    rooms = {place.partition(":")[0].split(".")[1] for place in rv._NAMES.values()}
+    folder = FOLDER.parent / "reference"
+    listed = []
+    for path in sorted(folder.glob("*.md")):
+        found = re.findall(r"^\.\. public-names:: (\w+)$", path.read_text("utf-8"), re.MULTILINE)
+        assert found == ([] if path.stem == "index" else [path.stem])
+        listed += found
+    assert sorted(listed) == sorted(rooms)
+    index = (folder / "index.md").read_text(encoding="utf-8")
+    assert all(f"]({room}.md)" in index for room in rooms)

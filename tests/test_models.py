@@ -235,7 +235,7 @@ def test_arguments_of_fit_are_checked(
 def test_a_refused_fit_leaves_the_model_as_it_was(iris: Dataset) -> None:
     model = rv.Sequential(rv.Dense(3))
     with pytest.raises(ShapeError):
-        model.fit(X_XOR, Y_XOR)
+        model.fit(X_XOR, [0, 1, 2, 3])
     assert not model.built
     assert model.fit(iris.x, iris.y, epochs=1).epochs == 1
 

@@ -256,7 +256,7 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] 
     ("batch axis moved", errors.ShapeError, lambda: built(Own(ops.transpose)), ("(4, N)",)),
     ("no layers", errors.ArgumentError, lambda: Network([]), ("at least one layer",)),
     ("no layer", errors.ArgumentError, lambda: Network([Dense(2), 3]), ("layer 1", "3")),
-    ("a class", errors.ArgumentError, lambda: Network([Flatten]), ("layer 0", "brackets")),
+    ("a class", errors.ArgumentError, lambda: Network([Flatten]), ("layer 0", "write Flatten()")),
     ("twice", errors.ArgumentError, lambda: Network([SHARED, Flatten(), SHARED]),
      ("layer 2", "layer 0")),
     ("dtype", errors.DTypeError, lambda: Network([Dense(2)], "int32"), ("int32", "float32")),

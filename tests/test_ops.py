@@ -41,6 +41,14 @@ STRUCTURAL: tuple[tuple[str, str, Function, tuple[tuple[int, ...], ...]], ...] =
     ("product of ones", "contract", ops.matmul, ((1, 1), (1, 1))),
     ("matrix by vector", "contract", ops.matmul, ((3, 5), (5,))),
     ("vector by matrix", "contract", ops.matmul, ((5,), (5, 3))),
+    (
+        "products side by side", "lane_contract",
+        lambda a, b: ops.lane_contract(a, b, ((1,), (0,))), ((2, 3, 4), (3, 5, 4)),
+    ),
+    (
+        "products with a shared side", "lane_contract",
+        lambda a, b: ops.lane_contract(a, b, ((1,), (0,)), own=(False, True)), ((2, 3), (3, 5, 4)),
+    ),
     ("product in a batch", "contract", ops.matmul, ((2, 3, 5), (2, 5, 4))),
     ("tall by matrix", "contract", ops.matmul, ((2, 3, 5), (5, 4))),
     (

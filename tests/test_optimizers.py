@@ -406,7 +406,7 @@ ERRORS: tuple[tuple[str, type[errors.RanvierError], Any, tuple[str, ...]], ...] 
     ("Lion", errors.ArgumentError, lambda: Lion(weight_decay=-1), ("Lion", "weight_decay")),
     ("betas of Lion", errors.ArgumentError, lambda: Lion(betas=(0, 1)), ("Lion", "betas[1]")),
     ("name", errors.UnknownNameError, lambda: resolve("adm"), ("adm", "did you mean 'adam'")),
-    ("class", errors.ArgumentError, lambda: resolve(Adam), ("Adam(1e-3)",)),
+    ("class", errors.ArgumentError, lambda: resolve(Adam), ("the class Adam", "write Adam()")),
 )  # fmt: skip
 
 

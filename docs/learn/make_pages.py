@@ -101,9 +101,9 @@ def agree(shown: str, printed: str) -> bool:
     return all(_close(one, other) for one, other in pairs)
 
 
-def _words(text: str) -> str:
-    # Without white space: columns move when a number gets a sign or loses one.
-    return "".join(_NUMBER.sub("#", text).split())
+def _words(text: str) -> list[str]:
+    # Without white space in a line: columns move when a number gets a sign or loses one.
+    return ["".join(line.split()) for line in _NUMBER.sub("#", text).splitlines()]
 
 
 def _close(one: re.Match[str], other: re.Match[str]) -> bool:

@@ -25,6 +25,7 @@ _NAMES: dict[str, str] = {
     "Spec": "ranvier.ops.value",
     "gradient": "ranvier.graph.transforms",
     "value_and_gradient": "ranvier.graph.transforms",
+    "vectorize": "ranvier.graph.vectorize",
     "compile": "ranvier.backends.compile",
     # layers
     "Layer": "ranvier.layers",

@@ -11,11 +11,15 @@ from ranvier import __version__
 from ranvier.cli import use
 from ranvier.cli.doctor import doctor as show_doctor
 from ranvier.cli.explain import TrialOptions, diagnose, write_report
+from ranvier.cli.network_text import layer_words
 from ranvier.cli.report import ends_cleanly
 from ranvier.cli.resume import resume as resume_training
 from ranvier.cli.train import TrainOptions
 from ranvier.cli.train import train as run_training
 from ranvier.foundation.errors import ArgumentError
+from ranvier.losses import LOSSES
+from ranvier.losses.resolve import FAMILIES
+from ranvier.optimizers import OPTIMIZERS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +31,12 @@ app = typer.Typer(
 DATA_HELP = (
     "A built-in (digits, iris, breast_cancer, xor, spirals), a .csv or .tsv table, an .npz "
     "archive, an IDX file, or a folder of IDX files."
+)
+OPTIMIZER_NAMES = ", ".join(OPTIMIZERS)
+LOSS_NAMES = ", ".join([*FAMILIES, *LOSSES])
+NETWORK_HELP = (
+    'Layers, as in "dense 64 relu, dropout 0.2, dense 10". Known: '
+    f"{', '.join(layer_words())}, and the names of activations."
 )
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
@@ -61,16 +71,17 @@ def train(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(help='Layers, as in "dense 64 relu, dropout 0.2, dense 10".'),
+        typer.Option(help=NETWORK_HELP),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How often to see all rows.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows of a step.")] = 32,
-    optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
+    optimizer: Annotated[str, typer.Option(help=f"One of {OPTIMIZER_NAMES}.")] = "adam",
     learning_rate: Annotated[
         float | None, typer.Option(help="Of the optimizer; left out: its own default.")
     ] = None,
     loss: Annotated[
-        str | None, typer.Option(help="Left out: cross-entropy for classes, else mse.")
+        str | None,
+        typer.Option(help=f"Left out: cross_entropy for classes, else mse. One of {LOSS_NAMES}."),
     ] = None,
     patience: Annotated[
         int | None, typer.Option(min=1, help="Epochs without improvement before it stops.")
@@ -162,7 +173,7 @@ def inspect(model: Model, as_json: Json = False) -> None:
 
 
 TriedOptimizer = Annotated[
-    str | None, typer.Option(help="Try training a copy with it, such as adam or sgd.")
+    str | None, typer.Option(help=f"Try training a copy with it: one of {OPTIMIZER_NAMES}.")
 ]
 TriedRate = Annotated[
     float | None, typer.Option(help="The rate to try; left out: the optimizer's own.")
@@ -208,6 +219,6 @@ def explain(
     batch_size: TriedBatch = 32,
     as_json: Json = False,
 ) -> None:
-    """Write one HTML page about MODEL: diagram, findings, an example in numbers, mistakes, weights."""
+    """Write one HTML page about MODEL: diagram, findings, an example in numbers, mistakes."""
     trial = TrialOptions(optimizer, learning_rate, batch_size)
     write_report(model, data, out, example, trial, as_json)

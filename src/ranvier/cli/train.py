@@ -149,9 +149,7 @@ def _fit(
     own = validation_part(dataset)
     chosen = parse_network(options.network) if options.network else default_layers(dataset)
     model = Sequential(*flattened(chosen, dataset), dtype=options.dtype)
-    plan = schedule(
-        len(x), options.batch_size, options.epochs, options.patience, own is not None
-    )
+    plan = schedule(len(x), options.batch_size, options.epochs, options.patience, own is not None)
     callbacks: list[AnyCallback] = [] if checkpoint is None else [checkpoint]
     if plan.patience is not None:
         callbacks.append(EarlyStopping(patience=plan.patience))

@@ -1,4 +1,4 @@
-"""What a loss means for targets on the command line: their kind, and the units they are learnt in."""
+"""What a loss means for targets on the command line: their kind, and the units they are in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ranvier.data import Dataset, Preparation, Targets
 from ranvier.data.builtin import BUILTINS
 from ranvier.foundation.errors import ArgumentError, DataError
-from ranvier.losses import LOSSES, means_own_units
+from ranvier.losses import LOSSES, means_own_units, resolve
 from ranvier.models import Model
 
 
@@ -27,6 +27,7 @@ def in_units_of(dataset: Dataset, loss: str | None) -> Dataset:
 
     Raises:
         ArgumentError: a loss for classes and numbers as targets, or the other way round.
+        DataError: numbers that the loss cannot mean, such as counts below 0.
     """
     if dataset.y is None:
         return dataset
@@ -37,9 +38,12 @@ def in_units_of(dataset: Dataset, loss: str | None) -> Dataset:
     if kind == "classes" or not means_own_units(loss):
         return dataset
     count = len(dataset.preparation.target_mean)
-    plain = replace(
-        dataset.preparation, target_mean=(0.0,) * count, target_scale=(1.0,) * count
-    )
+    chosen = resolve(loss, (count,), kind)
+    parts = {"training": dataset.y, "validation": dataset.val_y, "test": dataset.test_y}
+    for part, y in parts.items():
+        if y is not None:
+            chosen.check_values(y, f"y of the {part} part")
+    plain = replace(dataset.preparation, target_mean=(0.0,) * count, target_scale=(1.0,) * count)
     note = f"The loss {loss} means the targets in their own units: they are not standardised."
     return replace(dataset, preparation=plain, notes=(*dataset.notes, note))
 

@@ -145,7 +145,12 @@ def _is_sum(group: Group, extent: Extent) -> bool:
         return False
     if group.kind == "columns":
         anchor = group.roots[0]
-        known = anchor.kind == "sum" and not group.as_row and is_float(anchor.value.dtype) and len(group.domain) == 1
+        known = (
+            anchor.kind == "sum"
+            and not group.as_row
+            and is_float(anchor.value.dtype)
+            and len(group.domain) == 1
+        )
         return known and _own_row(anchor, reduced, extent)
     left, right = group.left, group.right
     if group.kind != "product" or len(group.domain) != 2 or left is None or right is None:

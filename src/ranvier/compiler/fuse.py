@@ -225,9 +225,11 @@ class _Fuser:
         group.reduced = Axis(value.ndim, a.shape[ca[0]])
         group.free = tuple(Axis(len(ba) + k, value.shape[len(ba) + k]) for k in range(count))
         depth = Index.of(group.reduced)
-        left = self._side(a, (ba, batch), (ca, depth), rest[:count], [lane] * own_a)
-        right = self._side(b, (bb, batch), (cb, depth), rest[count:], [lane] * own_b)
-        self._add(group, value, Expr("multiply", (left, right), value.dtype), "dot")
+        sides = (
+            self._side(a, (ba, batch), (ca, depth), rest[:count], [lane] * own_a),
+            self._side(b, (bb, batch), (cb, depth), rest[count:], [lane] * own_b),
+        )
+        self._add(group, value, Expr("multiply", sides, value.dtype), "dot")
 
     def _side(
         self,
@@ -245,7 +247,11 @@ class _Fuser:
             indices[axis] = summed[1]
         remaining = iter(free)
         whole = [next(remaining) if index is None else index for index in indices]
-        return self.puller.pull(value, (*whole, *lanes))
+        expr = self.puller.pull(value, (*whole, *lanes))
+        if lanes and expr.op in ("load", "root") and lanes[0] not in expr.payload[1][-1:]:
+            # Lanes that lie apart would be gathered one by one for every sum.
+            expr = self.puller.pull(self._copy(value), (*whole, *lanes))
+        return expr
 
     def _scatter(self, value: Value) -> None:
         *base, numbers, updates = value.inputs

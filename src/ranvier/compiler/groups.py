@@ -2,10 +2,9 @@
 
 Four kinds. *rows*: loops over all axes of a domain, the last one in vectors, with reductions along
 it in stages (softmax: largest, then sum, then result). *columns*: a sum over an inner axis, vectors
-along the last one; also products of
-many small matrices side by side. *product*: a matrix product in register tiles. *scatter*: rows added, in their
-order, to rows of a table. Everything else in a group is an expression on the elements of its
-domain.
+along the last one; also products of many small matrices side by side. *product*: a matrix product
+in register tiles. *scatter*: rows added, in their order, to rows of a table. Everything else in a
+group is an expression on the elements of its domain.
 """
 
 from __future__ import annotations

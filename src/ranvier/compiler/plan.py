@@ -223,7 +223,7 @@ def _lifetimes(groups: Sequence[Group]) -> dict[Buffer, tuple[int, int]]:
 
 
 def _lifetimes_in_blocks(blocks: Blocks) -> dict[Buffer, tuple[int, int]]:
-    """The same where groups run block after block: what comes in or stays lives through them all."""
+    """The same in blocks of rows: what comes in, or stays behind, lives through all of them."""
     begin, end = len(blocks.before), len(blocks.before) + len(blocks.inside) - 1
     lives = _lifetimes([*blocks.before, *blocks.inside, *blocks.after])
     for buffer, (first, last) in lives.items():

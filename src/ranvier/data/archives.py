@@ -115,7 +115,7 @@ def _check_member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> None:
     needed = math.prod(int(length) for length in shape) * dtype.itemsize
     most = entry.compress_size * (1 if entry.compress_type == zipfile.ZIP_STORED else _EXPANSION)
     if needed > min(entry.file_size, most):
-        raise _damaged(path, f"its array {name!r} of shape {shape} is larger than the file can hold")
+        raise _damaged(path, f"its array {name!r} of shape {shape} is larger than it can hold")
 
 
 def _damaged(path: Path, happened: str) -> FileError:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ranvier.data.splits import train_test_split
 from ranvier.data.targets import Targets
 from ranvier.estimators.bodies import Shape, dense_layers, networks
+from ranvier.estimators.callbacks import end_of_fit, epoch_listener
 from ranvier.estimators.columns import Filling, Table
 from ranvier.estimators.frames import category_columns
 from ranvier.estimators.members import Member, Rows, Task, train, warn_unconverged
@@ -22,7 +23,6 @@ from ranvier.foundation.errors import ArgumentError, DataError
 from ranvier.losses import Loss
 from ranvier.losses import resolve as resolve_loss
 from ranvier.models import Model
-from ranvier.training.events import EpochEnded
 from ranvier.training.rules import UpdateRules
 
 #: Of the seeds of members.
@@ -214,7 +214,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
     def _train_members(
         self, task: Task, parameters: Checked, epochs: int, go_on: bool, data: Any
     ) -> None:
-        then = self._task_of_scikit(task, data)
+        then = epoch_listener(self, self.members_[0], data)
         for place, member in enumerate(self.members_):
             own = replace(task, then=then if place == 0 else None)
             rule = train(member, own, parameters, epochs, go_on)
@@ -222,27 +222,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
                 self._rule = rule
             if not self.warm_start and epochs != 1 and not go_on:
                 member.state = {}
-        self._end_of_scikit(data)
-
-    # --- scikit-learn's own callbacks, where its version has them
-
-    def _task_of_scikit(self, task: Task, data: Any) -> Callable[[EpochEnded], bool] | None:
-        if not getattr(self, "_skl_callbacks", None):
-            return None
-        whole = self._init_callback_context(max_subtasks=None)
-        whole.call_on_fit_task_begin(estimator=self, X=data[0], y=data[1])
-
-        def then(event: EpochEnded) -> bool:
-            one = whole.subcontext(task_name="epoch")
-            one.call_on_fit_task_begin(estimator=self, X=data[0], y=data[1])
-            return bool(one.call_on_fit_task_end(estimator=self, X=data[0], y=data[1]))
-
-        return then
-
-    def _end_of_scikit(self, data: Any) -> None:
-        context = getattr(self, "_callback_fit_ctx", None)
-        if context is not None:
-            context.call_on_fit_task_end(estimator=self, X=data[0], y=data[1])
+        end_of_fit(self, data)
 
     # --- rows for validation, weights
 

@@ -35,6 +35,7 @@ def coloured(values: NDArray[Any], low: float, high: float, ramp: NDArray[Any]) 
     """
     numbers = np.asarray(values, np.float64)
     finite = np.isfinite(numbers)
+    low, high = (float(end) if np.isfinite(end) else 0.0 for end in (low, high))
     span = high - low if high > low else 1.0
     place = np.clip((np.where(finite, numbers, low) - low) / span, 0.0, 1.0) * (len(ramp) - 1)
     left = np.minimum(place.astype(int), len(ramp) - 2)

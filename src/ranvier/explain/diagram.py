@@ -18,7 +18,7 @@ from ranvier.explain.colours import (
     picture_of_data,
 )
 from ranvier.explain.passes import CallRecord, forward_pass
-from ranvier.explain.subject import Array, ModelLike, check_model
+from ranvier.explain.subject import Array, ModelLike, check_model, one_example
 from ranvier.foundation.shapes import N, show_shape
 from ranvier.layers import Dense
 from ranvier.layers.arguments import whole_number
@@ -111,7 +111,7 @@ def network_diagram(model: ModelLike, x: object = None, *, most: int = 12) -> st
     network = model.network
     records = None
     if x is not None:
-        given = model.input_arrays(x)
+        given = model.input_arrays(one_example(network, x))
         records = forward_pass(
             network, [a[:1] for a in given], [False] * len(network.wiring.outputs)
         )[0]
@@ -194,6 +194,7 @@ def _connections(network: Network, call: Call, columns: dict[int, _Column]) -> l
     source = columns[call.reads[0]]
     if isinstance(layer, Dense) and source.units and target.units:
         weight = np.asarray(layer.values["weight"], np.float64)
+        weight = np.nan_to_num(weight, nan=0.0, posinf=0.0, neginf=0.0)
         pairs = [(i, j) for i in source.shown for j in target.shown]
         pairs.sort(key=lambda pair: -abs(weight[pair]))
         largest = float(np.abs(weight).max()) or 1.0
@@ -274,7 +275,8 @@ def _colours(column: _Column) -> dict[int, str]:
     if column.values is None or not column.units:
         return dict.fromkeys(column.shown, "white")
     numbers: Any = np.asarray(column.values, np.float64)
-    low, high = float(numbers.min()), float(numbers.max())
+    finite = numbers[np.isfinite(numbers)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     if low < 0.0:
         size = max(abs(low), abs(high))
         pixels = coloured(numbers, -size, size, DIVERGING)

@@ -81,14 +81,12 @@ class Picture:
         place = Path(path)
         figure = new_figure("A picture of weights", 6.0, 5.2)
         check_picture(place, f"The picture {str(place)!r} cannot be written.", "weights.png")
-        axes = figure.add_subplot()
-        ramp = (DIVERGING if self.signed else SEQUENTIAL)[None]
+        places = figure.add_gridspec(1, 2, width_ratios=(24.0, 1.0))
+        axes, side = figure.add_subplot(places[0]), figure.add_subplot(places[1])
         axes.imshow(self.pixels(), interpolation="nearest")
         axes.set(xticks=[], yticks=[], title=self.title)
-        scale = coloured(
-            np.linspace(self.high, self.low, 256)[:, None], self.low, self.high, ramp[0]
-        )
-        side = figure.add_axes((0.93, 0.2, 0.02, 0.6))
+        ramp = DIVERGING if self.signed else SEQUENTIAL
+        scale = coloured(np.linspace(self.high, self.low, 256)[:, None], self.low, self.high, ramp)
         side.imshow(scale, aspect="auto", extent=(0.0, 1.0, self.low, self.high))
         side.set(xticks=[])
         side.yaxis.tick_right()

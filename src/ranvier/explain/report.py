@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -104,9 +103,12 @@ def report(
         _section("What the doctor says", _findings(found)),
         _section("Where it is wrong", _mistakes(wrong), _worst_pictures(subject, wrong)),
         _section(f"One example, step by step (row {row})", _pre(str(step_through(model, *one)))),
-        _section("Weights and activations", *_pictures(model, subject)),
-        _section("The error around these weights", *_landscapes(model, subject, seed, engine)),
     ]
+    if "weights_not_finite" not in found.names:
+        parts += [
+            _section("Weights and activations", *_pictures(model, subject)),
+            _section("The error around these weights", *_landscapes(model, subject, seed, engine)),
+        ]
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -213,7 +215,7 @@ def _picture(picture: Picture) -> str:
     scale = f"from {picture.low:.4g} to {picture.high:.4g}"
     words = f"{picture.title}, {scale}" + (" (blue, white at 0, red)" if picture.signed else "")
     # Small pictures are drawn larger, by whole numbers of pixels.
-    factor = max(1, math.floor(420 / max(pixels.shape[:2])))
+    factor = max(1, round(480 / max(pixels.shape[:2])))
     return _figure(pixels, words, pixels.shape[1] * factor)
 
 
@@ -235,7 +237,7 @@ def _landscapes(model: ModelLike, subject: Subject, seed: int, engine: str) -> l
     if numbers <= MOST_FOR_SURFACE and model.network.trainable:
         small = subject.sample(200, seed)
         found = error_surface(
-            model, small.x[0], _plain_targets(small), points=25, rows=200, seed=seed
+            model, small.x[0], _plain_targets(small), points=25, rows=200, seed=seed, engine=engine
         )
         parts.append(_surface(found))
     plane = model.network.input_shape == (2,)
@@ -261,8 +263,7 @@ def _plain_targets(subject: Subject) -> object:
 def _surface(found: ErrorSurface) -> str:
     """The landscape with a ring where the weights are."""
     shown = found.levels()
-    finite = shown[np.isfinite(shown)]
-    pixels = coloured(shown, float(finite.min()), float(finite.max()), SEQUENTIAL)[::-1]
+    pixels = coloured(shown, float(np.nanmin(shown)), float(np.nanmax(shown)), SEQUENTIAL)[::-1]
     ring = '<circle cx="190" cy="190" r="6" fill="none" stroke="white" stroke-width="2"/>'
     return (
         '<figure><svg width="380" height="380" viewBox="0 0 380 380">'

@@ -10,7 +10,14 @@ import numpy as np
 
 from ranvier.explain.layer_step import LayerStep, aligned, layer_step, numbered_rows
 from ranvier.explain.passes import pulled_back, recorded_pass, row_losses
-from ranvier.explain.subject import Array, ModelLike, Subject, check_model, subject_of
+from ranvier.explain.subject import (
+    Array,
+    ModelLike,
+    Subject,
+    check_model,
+    one_example,
+    subject_of,
+)
 from ranvier.foundation.errors import DataError
 from ranvier.foundation.shapes import show_shape
 from ranvier.layers.arguments import number, whole_number
@@ -150,7 +157,8 @@ def step_through(
     """
     check_model("step_through", model)
     rate = number("step_through", "learning_rate", learning_rate, 0.0, above_low=True)
-    subject = subject_of("step_through", model, *_one_row(model.network, x, y))
+    example, target = one_example(model.network, x), _one_target(model.network, y)
+    subject = subject_of("step_through", model, example, target)
     if subject.rows != 1:
         raise DataError(
             "step_through takes one example.",
@@ -161,35 +169,23 @@ def step_through(
     return _stepped(subject, rate)
 
 
-def _one_row(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
-    """An example and its target with a batch axis, where it was left out."""
-    names, shapes = network.wiring.inputs, network.input_shapes
+def _one_target(network: Network, y: Any) -> Any:
+    """A target with a batch axis, where it was left out; for several outputs each of them."""
 
-    def in_row(one: Any, axes: int) -> Any:
-        array = np.asarray(one)
-        return array[None] if array.ndim <= axes else array
-
-    def of_target(one: Any, shape: tuple[int, ...]) -> Any:
+    def in_row(one: Any, shape: tuple[int, ...]) -> Any:
         array = np.asarray(one)
         whole = array.shape == shape and shape != (1,)
         return array[None] if array.ndim == 0 or whole else array
 
-    if isinstance(x, Mapping):
-        known = dict(zip(names, shapes, strict=True))
-        x = {name: in_row(one, len(known.get(name, ()))) for name, one in x.items()}
-    elif len(names) == 1:
-        x = in_row(x, len(shapes[0]))
-    elif isinstance(x, tuple | list) and len(x) == len(names):
-        x = tuple(in_row(one, len(shape)) for one, shape in zip(x, shapes, strict=True))
-    ends, widths = network.wiring.output_names, network.output_shapes
+    ends, shapes = network.wiring.output_names, network.output_shapes
     if isinstance(y, Mapping):
-        wanted = dict(zip(ends, widths, strict=True))
-        y = {name: of_target(one, wanted.get(name, ())) for name, one in y.items()}
-    elif len(ends) == 1:
-        y = of_target(y, widths[0])
-    elif isinstance(y, tuple | list) and len(y) == len(ends):
-        y = tuple(of_target(one, shape) for one, shape in zip(y, widths, strict=True))
-    return x, y
+        wanted = dict(zip(ends, shapes, strict=True))
+        return {name: in_row(one, wanted.get(name, ())) for name, one in y.items()}
+    if len(ends) == 1:
+        return in_row(y, shapes[0])
+    if isinstance(y, tuple | list) and len(y) == len(ends):
+        return tuple(in_row(one, shape) for one, shape in zip(y, shapes, strict=True))
+    return y
 
 
 def _stepped(subject: Subject, rate: float) -> StepThrough:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -86,6 +86,12 @@ class Subject:
         width = self.network.output_shape[-1]
         return tuple(str(k) for k in range(2 if width == 1 else width))
 
+    def column(self, number: int) -> str:
+        """How a column of the first input is called: its number, and its name in a table."""
+        learnt = self.model.preparations[0]
+        names = () if learnt is None else learnt.prepared_names
+        return f"column {number}" + (f", {names[number]!r}" if number < len(names) else "")
+
     def sample(self, most: int, seed: int) -> Subject:
         """At most so many rows, chosen by a seed, in their order."""
         if self.rows <= most:
@@ -115,6 +121,24 @@ def subject_of(place: str, model: ModelLike, x: object, y: object) -> Subject:
     check_model(place, model)
     arrays, targets = model.training_arrays(x, y)
     return Subject(model, arrays, targets, losses_of(model, targets))
+
+
+def one_example(network: Network, x: Any) -> Any:
+    """An example with a batch axis, where it was left out; for several inputs each of them."""
+    names, shapes = network.wiring.inputs, network.input_shapes
+
+    def in_row(one: Any, axes: int) -> Any:
+        array = np.asarray(one)
+        return array[None] if array.ndim <= axes else array
+
+    if isinstance(x, Mapping):
+        known = dict(zip(names, shapes, strict=True))
+        return {name: in_row(one, len(known.get(name, ()))) for name, one in x.items()}
+    if len(names) == 1:
+        return in_row(x, len(shapes[0]))
+    if isinstance(x, tuple | list) and len(x) == len(names):
+        return tuple(in_row(one, len(shape)) for one, shape in zip(x, shapes, strict=True))
+    return x
 
 
 def check_model(place: str, model: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,7 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.explain.passes import row_losses
+from ranvier import ops
+from ranvier.backends.compile import ENGINES, compile
+from ranvier.explain.passes import row_loss_function, taken_logits
 from ranvier.explain.path import WeightPath
 from ranvier.explain.subject import Array, ModelLike, Subject, subject_of
 from ranvier.foundation.errors import (
@@ -23,7 +25,9 @@ from ranvier.foundation.errors import (
 from ranvier.foundation.pictures import check_picture, new_figure, save_picture
 from ranvier.foundation.random import host_generator
 from ranvier.foundation.shapes import show_shape
-from ranvier.layers.arguments import number, whole_number
+from ranvier.layers import Context
+from ranvier.layers.arguments import number, one_of, whole_number
+from ranvier.networks.network import Network
 
 #: One weight: the parameter's name and the place in it.
 Weight: TypeAlias = tuple[str, tuple[int, ...]]
@@ -60,11 +64,11 @@ class ErrorSurface:
 
     def levels(self) -> NDArray[np.float64]:
         """The losses as colours show them: on a logarithmic scale where they span decades."""
-        finite = self.losses[np.isfinite(self.losses)]
-        low, high = float(finite.min()), float(finite.max())
-        if low > 0.0 and high > 30.0 * low:
-            return np.log10(self.losses)
-        return self.losses
+        shown = np.where(np.isfinite(self.losses), self.losses, np.nan)
+        if np.isnan(shown).all():
+            return np.zeros_like(shown)
+        low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+        return np.log10(shown) if low > 0.0 and high > 30.0 * low else shown
 
     def plot(self, path: str | Path) -> None:
         """Draw the landscape with the path.
@@ -81,7 +85,8 @@ class ErrorSurface:
         check_picture(place, f"The picture {str(place)!r} cannot be written.", "surface.png")
         axes = figure.add_subplot()
         shown = self.levels()
-        label = "loss" if shown is self.losses else "log10 of the loss"
+        plain = np.array_equal(shown, self.losses, equal_nan=True)
+        label = "loss" if plain else "log10 of the loss"
         filled = axes.contourf(self.first, self.second, shown, 30, cmap="viridis")
         axes.contour(self.first, self.second, shown, 12, colors="white", linewidths=0.4, alpha=0.6)
         figure.colorbar(filled, ax=axes, label=label)
@@ -90,7 +95,7 @@ class ErrorSurface:
             axes.plot(*self.path.T, color="black", linewidth=1.2, label="training")
             axes.plot(*self.path[0], "o", color="black", label="start")
             axes.plot(*self.path[-1], "*", color="red", markersize=12, label="end")
-            axes.legend()
+            axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False)
         axes.set(xlabel=self.labels[0], ylabel=self.labels[1])
         save_picture(figure, place, "give another place")
 
@@ -121,6 +126,7 @@ def error_surface(
     points: int = 31,
     rows: int = 500,
     seed: int = 0,
+    engine: str = "native",
 ) -> ErrorSurface:
     """The loss over two weights, or over two directions through the weights as they are now.
 
@@ -140,6 +146,7 @@ def error_surface(
         points: on each axis.
         rows: how many rows are used, chosen by the seed.
         seed: of the rows and of random directions.
+        engine: "native" or "reference".
 
     Returns:
         A record with grid and path; ``.plot("surface.png")`` draws it.
@@ -155,13 +162,14 @@ def error_surface(
         >>> model = rv.Sequential(rv.Dense(1), dtype="float64").build((1,))
         >>> pair = (("layers.0.weight", (0, 0)), ("layers.0.bias", (0,)))
         >>> model.layers[0].weight[:] = 1.5
-        >>> bowl = rv.explain.error_surface(model, x, 2.0 * x + 0.5, axes=pair, points=21, span=2.0)
+        >>> bowl = rv.explain.error_surface(model, x, 2.0 * x + 0.5, axes=pair, points=41, span=2.0)
         >>> [round(place, 6) for place in bowl.lowest]
-        [2.1, 0.6]
+        [2.0, 0.5]
     """
     whole_number("error_surface", "points", points, low=2)
     whole_number("error_surface", "rows", rows, low=1)
     whole_number("error_surface", "seed", seed, low=0, high=2**63 - 1)
+    one_of("error_surface", "engine", engine, ENGINES)
     if span is not None:
         number("error_surface", "span", span, 0.0, above_low=True)
     subject = subject_of("error_surface", model, x, y).sample(rows, seed)
@@ -169,7 +177,8 @@ def error_surface(
     given = path.snapshots if isinstance(path, WeightPath) else path
     vectors = _path_vectors(subject, names, given)
     chosen = _chosen_axes(subject, names, axes, vectors, seed)
-    return _surveyed(subject, names, chosen, vectors, given, span, points)
+    loss_at = _loss_function(subject, engine)
+    return _surveyed(subject, names, chosen, vectors, given, span, points, loss_at)
 
 
 def _vector(parameters: Mapping[str, Array], names: Sequence[str]) -> NDArray[np.float64]:
@@ -287,6 +296,7 @@ def _surveyed(
     path: Snapshots | None,
     span: float | None,
     points: int,
+    loss_at: Callable[[Mapping[str, Array]], float],
 ) -> ErrorSurface:
     way = None if vectors is None else axes.places(vectors)
     lines = []
@@ -303,8 +313,8 @@ def _surveyed(
         for column, a in enumerate(lines[0]):
             steps = np.array([a - axes.start[0], b - axes.start[1]])
             there = _parameters(subject, names, axes.middle + steps @ axes.directions)
-            losses[row, column] = _loss_at(subject, there)
-    along = None if path is None or way is None else np.array([_loss_at(subject, p) for p in path])
+            losses[row, column] = loss_at(there)
+    along = None if path is None or way is None else np.array([loss_at(p) for p in path])
     told = None
     if vectors is not None and way is not None:
         moved = vectors - vectors.mean(axis=0)
@@ -314,6 +324,25 @@ def _surveyed(
     return ErrorSurface(lines[0], lines[1], losses, axes.labels, way, along, told)
 
 
-def _loss_at(subject: Subject, parameters: Mapping[str, Array]) -> float:
-    rows = row_losses(subject.network, subject.x, subject.targets, subject.losses, parameters)
-    return float(np.mean(rows, dtype=np.float64))
+def _loss_function(subject: Subject, engine: str) -> Callable[[Mapping[str, Array]], float]:
+    """A function from parameters to the mean loss of the rows, layers as after training."""
+    network = subject.network
+    x = tuple(_as_read(network, place, one) for place, one in enumerate(subject.x))
+    logits = tuple(taken_logits(network, subject.losses))
+    of_rows, goals = row_loss_function(network, subject.targets, subject.losses)
+
+    def mean_loss(parameters: Any, x: Any, goals: Any) -> Any:
+        context = Context(dtype=network.dtype)
+        found = network.forward(tuple(x), parameters, context, logits=logits)
+        outputs = found if isinstance(found, tuple) else (found,)
+        return ops.mean(of_rows(*outputs, *goals))
+
+    compiled = compile(mean_loss, engine=engine)
+    return lambda parameters: float(compiled(dict(parameters), x, tuple(goals)))
+
+
+def _as_read(network: Network, place: int, x: Array) -> Array:
+    """An input in the network's dtype, unless somebody reads it as integers."""
+    readers = [network.layers[c.layer] for c in network.wiring.calls if place in c.reads]
+    whole = any(layer.reads_integers for layer in readers) and x.dtype.kind in "iu"
+    return x if whole else x.astype(network.dtype, copy=False)

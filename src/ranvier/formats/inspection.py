@@ -160,9 +160,7 @@ def _whole(value: Any) -> tuple[int, ...] | None:
     return tuple(value) if fits else None
 
 
-def _tensor(
-    file: Any, first: int, size: int, entry: Entry, digests: dict[str, Any]
-) -> TensorLeft:
+def _tensor(file: Any, first: int, size: int, entry: Entry, digests: dict[str, Any]) -> TensorLeft:
     name, dtype, shape, begin, end = entry
     known = DTYPES.get(dtype)
     count = math.prod(shape)

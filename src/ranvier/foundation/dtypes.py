@@ -50,6 +50,8 @@ def canonical(dtype: object) -> str:
     Raises:
         DTypeError: if Ranvier has no such dtype.
     """
+    if isinstance(dtype, str) and dtype in _ORDER:
+        return dtype  # NumPy takes microseconds to find the name that is there already
     try:
         name = np.dtype(dtype).name  # type: ignore[call-overload]
     except TypeError:

@@ -102,7 +102,9 @@ class Layer(Configured):
             return values[name]
         kind = type(self).__name__
         if name == "neurons":
-            raise AttributeError(f"{kind} has no neurons: it has no units with weights of their own")
+            raise AttributeError(
+                f"{kind} has no neurons: it has no units with weights of their own"
+            )
         built = "_values" in self.__dict__
         hint = "" if built else "; parameters exist once its network is built"
         raise AttributeError(f"{kind} has no {name!r}{hint}")

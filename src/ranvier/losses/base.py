@@ -170,7 +170,9 @@ def check_range(
     if not wrong.any():
         return
     index = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
-    place = f"row {index[0]}" + (f", column {index[1]}" if len(index) == 2 and wrong.shape[1] > 1 else "")
+    place = f"row {index[0]}"
+    if wrong.ndim == 2 and wrong.shape[1] > 1:
+        place += f", column {index[1]}"
     raise DataError(
         f"{name} has {targets[index]:g} in {place}, which the loss {loss} cannot read.",
         happened=f"{int(wrong.sum())} of {wrong.size} values cannot be read, the first in {place} "

@@ -39,14 +39,14 @@ def resolve(
         >>> resolve("cross_entropy", (1,), "classes", 2), resolve(None, (3,), "numbers")
         (BinaryCrossEntropy(), MeanSquaredError())
     """
+    if isinstance(spec, type):
+        raise needs_call("loss", spec)
     if spec is None:
         spec = CROSS_ENTROPY if target_kind == "classes" else "mean_squared_error"
     if isinstance(spec, str):
         loss = _named(spec, output_shape, target_kind, classes)
     elif isinstance(spec, Loss):
         loss = spec
-    elif isinstance(spec, type):
-        raise needs_call("loss", spec)
     else:
         raise ArgumentError(
             "The argument loss is not understood.",

@@ -24,12 +24,12 @@ def resolve(spec: str | Metric, probabilities: bool = False) -> Metric:
         >>> resolve("accuracy"), resolve("accuracy", probabilities=True)
         (Accuracy(), Accuracy(threshold=0.5))
     """
+    if isinstance(spec, type):
+        raise needs_call("metrics", spec)
     if isinstance(spec, Metric):
         return spec
     if isinstance(spec, str):
         return METRICS[spec].of_probabilities() if probabilities else METRICS[spec]()
-    if isinstance(spec, type):
-        raise needs_call("metrics", spec)
     raise ArgumentError(
         "The argument metrics is not understood.",
         happened=f"it holds {spec!r:.80}",

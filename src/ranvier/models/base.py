@@ -170,9 +170,7 @@ class BaseModel:
         """
         return self._named(self._outputs(x, "predict", engine, threads))
 
-    def predictor(
-        self, batch: int = 1, *, dtype: str | Sequence[str] | None = None
-    ) -> Predictor:
+    def predictor(self, batch: int = 1, *, dtype: str | Sequence[str] | None = None) -> Predictor:
         """The forward pass as a callable with arrays of its own, for control loops and servers.
 
         Nothing is allocated in a call. Write the rows into ``inputs`` and call; or call with rows,

@@ -5,6 +5,7 @@ The state is copied while the run pauses; a thread of its own writes it while th
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -80,7 +81,7 @@ class Checkpoint(FunctionCallback):
         """Look at the place before anything is trained.
 
         Raises:
-            FileError: no such folder, or a file there that is no checkpoint.
+            FileError: no such folder, a read-only one, or a file there that is no checkpoint.
         """
         # Also if somebody changes the folder of the process later.
         self._place = self.path.absolute()
@@ -103,10 +104,6 @@ class Checkpoint(FunctionCallback):
         place, about, command = self._place, self._beside, self._command
         self._writer.put(lambda: save_checkpoint(place, state, command=command, **about))
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A thread that writes belongs to its own process.
-        return {**self.__dict__, "_writer": Writer()}
-
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, every={self.every!r})"
 
@@ -123,7 +120,11 @@ class Writer:
         self._waiting: Callable[[], object] | None = None
         self._thread: threading.Thread | None = None
         self._failed: dict[str, int] = {}
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
+
+    def __reduce__(self) -> tuple[type[Writer], tuple[()]]:
+        # A thread that writes belongs to its own process: a copy begins anew.
+        return Writer, ()
 
     @property
     def notes(self) -> list[str]:
@@ -146,8 +147,8 @@ class Writer:
         with self._condition:
             while self._thread is not None:
                 self._condition.wait()
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
 
     def _work(self) -> None:
         while True:
@@ -164,7 +165,7 @@ class Writer:
                 problem = f"{headline} {getattr(error, 'happened', '')}".strip()
                 self._failed[problem] = self._failed.get(problem, 0) + 1
             except BaseException as error:  # carried over to the thread that waits
-                self._error = error
+                self.error = error
 
 
 def _check_place(path: Path) -> None:
@@ -177,6 +178,13 @@ def _check_place(path: Path) -> None:
             fix=f"for example {path / 'run.safetensors'}"
             if is_folder
             else f"make it first: mkdir -p {path.parent}",
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(
+            f"Checkpoints cannot be written to {path}.",
+            happened=f"the folder {path.parent} is read-only",
+            needed="a folder that may be written to",
+            fix="choose another folder, or change its permissions",
         )
     if path.exists():
         try:

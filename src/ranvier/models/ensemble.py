@@ -37,9 +37,10 @@ Array = NDArray[Any]
 
 #: Members at most; more are a slip.
 MOST_MEMBERS = 1_000_000
-#: Bytes of a block's parameters and optimizer state up to which members train side by side: beyond,
-#: one network alone fills its vectors, and a block would leave the second-level cache.
-LARGEST_BLOCK = 1 << 20
+#: Bytes of a block up to which members train side by side: of parameters and optimizer state, and
+#: of what layers give and receive back. Beyond, one network alone fills its vectors, and a block
+#: leaves the second-level cache (measured: docs/ensembles.md).
+LARGEST_STATE, LARGEST_BATCH = 384 << 10, 4 << 20
 
 
 class Members(Sequence[Model]):
@@ -329,9 +330,13 @@ class Ensemble:
     def _reason(self, request: FitRequest, plan: FitPlan, own_order: bool) -> str:
         """Why members cannot train side by side; empty if they can."""
         network, optimizers = self._model.network, optimizers_of(plan.optimizer)
+        arrays = self._parameters[0].values()
+        lane = lanes_for(len(self)) * itemsize(network.dtype)
         states = 1 + max(len(one.state((), network.dtype)) for one in optimizers)
-        numbers = sum(array.size for array in self._parameters[0].values()) * states
-        size = numbers * lanes_for(len(self)) * itemsize(network.dtype)
+        state = sum(array.size for array in arrays) * states * lane
+        units = sum(array.shape[-1] for array in arrays if array.ndim > 1)
+        rows = min(request.batch_size or plan.data.rows, plan.data.rows)
+        large = state > LARGEST_STATE or 2 * rows * units * lane > LARGEST_BATCH
         whole = any(isinstance(m, WholeSetMetric) for own in plan.metrics for m in own)
         reasons = {
             "the ensemble has one.": len(self) == 1,
@@ -341,8 +346,9 @@ class Ensemble:
             "L-BFGS goes on by what one network finds.": any(
                 isinstance(one, LBFGS) for one in optimizers
             ),
-            "metrics of all rows at once are not native.": whole and plan.data.validation is not None,
-            "one network fills the vectors of this machine by itself.": size > LARGEST_BLOCK,
+            "metrics of all rows at once are not native.": whole
+            and plan.data.validation is not None,
+            "one network fills the vectors of this machine by itself.": large,
         }
         return next((reason for reason, holds in reasons.items() if holds), "")
 
@@ -351,9 +357,7 @@ def _job(model: Model, request: FitRequest, plan: FitPlan) -> Job:
     """What a training program for all members needs."""
     data = plan.data
     targets = tuple(one.values for one in data.targets)
-    specs = [
-        tuple(DataSpec(a.shape[1:], a.dtype.name) for a in part) for part in (data.x, targets)
-    ]
+    specs = [tuple(DataSpec(a.shape[1:], a.dtype.name) for a in part) for part in (data.x, targets)]
     recipe = Recipe(
         model.network, plan.losses, plan.optimizer, plan.metrics, specs[0], specs[1],
         data.weights is not None, plan.loss_weights, request.rules,
@@ -387,4 +391,5 @@ def _over(answers: Sequence[Any], how: Callable[..., Any]) -> Any:
 def _classes(mean: Array, learnt: Preparation | None) -> Array:
     """The most probable class of each row."""
     indices = np.argmax(mean, axis=1)
-    return learnt.class_array[indices] if learnt is not None and learnt.class_values else indices
+    named = learnt is not None and learnt.class_values
+    return np.asarray(learnt.class_array[indices] if learnt and named else indices)

@@ -101,9 +101,7 @@ def plan_fit(
     )  # fmt: skip
 
 
-def chosen_loss(
-    network: Network, place: int, asked: str | Loss | None, targets: Targets
-) -> Loss:
+def chosen_loss(network: Network, place: int, asked: str | Loss | None, targets: Targets) -> Loss:
     """The loss of one output; it fits the output and the targets.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ranvier.layers.base import Layer
 from ranvier.models.model import Model
@@ -35,7 +36,8 @@ class Sequential(Model):
     def __init__(
         self, *layers: Layer | Model | Sequence[Layer | Model], dtype: str = "float32"
     ) -> None:
+        given: Any = layers
         if len(layers) == 1 and isinstance(layers[0], list | tuple):
-            layers = tuple(layers[0])
-        stack = [one.as_layer() if isinstance(one, Model) else one for one in layers]
+            given = layers[0]
+        stack = [one.as_layer() if isinstance(one, Model) else one for one in given]
         self._take(Network(stack, dtype=dtype))

@@ -89,17 +89,7 @@ def check_layers(layers: tuple[Layer, ...]) -> None:
         )
     for number, layer in enumerate(layers):
         if not isinstance(layer, Layer):
-            fix = "give layers and models only"
-            if isinstance(layer, list | tuple):
-                fix = "write Sequential(*layers) for a list of layers"
-            if isinstance(layer, type):
-                fix = needs_call(f"layer {number}", layer).fix
-            raise ArgumentError(
-                f"layer {number} is not a layer.",
-                happened=f"it is {layer!r:.80}",
-                needed="a layer such as Dense(10)",
-                fix=fix,
-            )
+            raise _no_layer(number, layer)
     places: dict[int, int] = {}
     for number, layer in enumerate(layers):
         first = places.setdefault(id(layer), number)
@@ -110,6 +100,20 @@ def check_layers(layers: tuple[Layer, ...]) -> None:
                 needed="a layer of its own in each place",
                 fix=f"write {layer.describe()} a second time",
             )
+
+
+def _no_layer(number: int, given: object) -> ArgumentError:
+    fix = "give layers and models only"
+    if isinstance(given, list | tuple):
+        fix = "write Sequential(*layers) for a list of layers"
+    if isinstance(given, type):
+        fix = needs_call(f"layer {number}", given).fix
+    return ArgumentError(
+        f"layer {number} is not a layer.",
+        happened=f"it is {given!r:.80}",
+        needed="a layer such as Dense(10)",
+        fix=fix,
+    )
 
 
 def check_values(

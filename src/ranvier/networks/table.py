@@ -22,11 +22,12 @@ class LayerRow:
         description: the layer as it is written.
         output_shape: with the batch axis as "N".
         parameters: how many numbers it holds.
-        trained: how many of them training changes: neither those of a frozen layer, nor what a layer
-            keeps by itself, such as running statistics.
+        trained: how many of them training changes: none of a frozen layer, and nothing that a
+            layer keeps by itself, such as running statistics.
         trainable: whether the layer is trained, that is, not frozen.
         flops: floating-point operations of a forward pass of one example.
-        reads: what it reads in each place where it is used, such as "2", a layer's number, or "input 'a'".
+        reads: what it reads in each place where it is used, such as "2", a layer's number, or
+            "input 'a'".
     """
 
     number: int

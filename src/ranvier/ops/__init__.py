@@ -95,6 +95,7 @@ __all__ = [
     "identity",
     "iota",
     "is_class",
+    "lane_contract",
     "leaky_relu",
     "length",
     "less",

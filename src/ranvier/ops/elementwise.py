@@ -203,7 +203,7 @@ def negative(x: Tensor) -> Any:
 
 
 def absolute(x: Tensor) -> Any:
-    """|x|; its gradient at 0 is 1."""
+    """The absolute value of x; its gradient at 0 is 1."""
     return apply("absolute", [x])
 
 

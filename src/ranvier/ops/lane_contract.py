@@ -6,14 +6,26 @@ once, one in each lane of a vector. Networks too small to fill a vector fill it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ranvier.foundation.errors import ShapeError
-from ranvier.foundation.shapes import Dimension, show_shape
+from ranvier.foundation.shapes import Dimension, Extent, known, show_shape
 from ranvier.ops.contract import meaning_of, rule_of, side_of
 from ranvier.ops.reduce import sum as sum_over
-from ranvier.ops.value import GradientTools, Primitive, Spec, Tensor, Value, apply, primitive
+from ranvier.ops.value import (
+    GradientTools,
+    Primitive,
+    Spec,
+    Tensor,
+    Value,
+    apply,
+    broadcast_to,
+    primitive,
+    shape_of,
+)
+from ranvier.ops.views import expand, reshape, transpose
 
 
 def _apart(spec: Spec, own: bool) -> tuple[Spec, Dimension | None]:
@@ -62,9 +74,7 @@ def _side(
     pattern = side_of(sizes, contracting, batch, first)
     operands = [d, other] if first else [other, d]
     lanes = (True, own[1]) if first else (own[1], True)
-    product = apply(
-        "lane_contract", operands, contracting=pattern.contracting, batch=pattern.batch, own=lanes
-    )
+    product = lane_contract(*operands, pattern.contracting, pattern.batch, lanes)
     if pattern.order != tuple(range(len(pattern.order))):
         product = apply("transpose", [product], axes=(*pattern.order, len(pattern.order)))
     return product if own[0] else sum_over(product, axis=-1)
@@ -101,4 +111,47 @@ def lane_contract(
         >>> lane_contract(x, w, ((1,), (0,)), own=(False, True)).shape
         (5, 3, 16)
     """
+    if len(contracting[0]) != 1:
+        if len(contracting[0]) > 1 and any(_is_symbolic(a, axis) for axis in contracting[0]):
+            return _batched(a, b, contracting, batch, own)
+        a, left = _one_summed(a, batch[0], contracting[0], own[0])
+        b, right = _one_summed(b, batch[1], contracting[1], own[1])
+        both = tuple(range(len(batch[0])))
+        contracting, batch = ((left,), (right,)), (both, both)
     return apply("lane_contract", [a, b], contracting=contracting, batch=batch, own=own)
+
+
+def _is_symbolic(x: Tensor, axis: int) -> bool:
+    return isinstance(shape_of(x)[axis], Extent)
+
+
+def _one_summed(
+    x: Tensor, batch: Sequence[int], summed: Sequence[int], own: bool
+) -> tuple[Any, int]:
+    """x with batch axes, free axes, and one axis for all that are summed; and that axis."""
+    shape = shape_of(x)
+    lanes = [len(shape) - 1] * own
+    free = [k for k in range(len(shape) - own) if k not in (*batch, *summed)]
+    kept = tuple(shape[k] for k in (*batch, *free))
+    depth = math.prod(known(shape[k]) for k in summed)
+    turned = transpose(x, (*batch, *free, *summed, *lanes))
+    return reshape(turned, (*kept, depth, *(shape[k] for k in lanes))), len(kept)
+
+
+def _batched(
+    a: Tensor,
+    b: Tensor,
+    contracting: tuple[tuple[int, ...], tuple[int, ...]],
+    batch: tuple[tuple[int, ...], tuple[int, ...]],
+    own: tuple[bool, bool],
+) -> Any:
+    """The same as matrices one after another, where several axes cannot be merged into one."""
+    count = shape_of(a if own[0] else b)[-1]
+    pair = [
+        x if has else broadcast_to(expand(x, len(shape_of(x))), (*shape_of(x), count))
+        for x, has in zip((a, b), own, strict=True)
+    ]
+    lanes = [len(shape_of(x)) - 1 for x in pair]
+    first = ((lanes[0], *batch[0]), (lanes[1], *batch[1]))
+    product = apply("contract", pair, contracting=contracting, batch=first)
+    return transpose(product, (*range(1, len(shape_of(product))), 0))

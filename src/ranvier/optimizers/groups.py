@@ -117,7 +117,7 @@ def optimizers_of(optimizer: Optimizer | ParameterGroups) -> tuple[Optimizer, ..
     return optimizer.optimizers if isinstance(optimizer, ParameterGroups) else (optimizer,)
 
 
-def _single(spec: str | Optimizer) -> Optimizer:
+def _single(spec: object) -> Optimizer:
     if isinstance(spec, Optimizer):
         return spec
     if isinstance(spec, str):

@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 
 from ranvier.backends.control import Control
 from ranvier.backends.native.arena import Arena
-from ranvier.backends.native.driver import (
-    Place,
-    TrainingDriver,
-    TrainingLayout,
-    row_numbers_room,
-)
+from ranvier.backends.native.driver import Place, TrainingDriver, TrainingLayout
 from ranvier.backends.native.jit import compile_written
 from ranvier.backends.native.module import ModuleWriter
+from ranvier.backends.native.random import SHORT_EPOCH
+from ranvier.backends.native.row_numbers import row_numbers_room
 from ranvier.backends.native.running_sums import Region
 from ranvier.backends.native.shares import worth_workers
 from ranvier.backends.native.target import Target, find_target
@@ -164,6 +161,7 @@ class NativeEngine:
             span,
             self._scalar(EPOCH),
             tuple(self._scalar(name) for name in step.numbers),
+            self.step.request.capacity["N"] <= SHORT_EPOCH + 1,  # one row may have joined
         )
 
     def _scalar(self, name: str) -> Place | None:

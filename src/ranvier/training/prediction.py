@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -46,7 +47,7 @@ def plan_forward(graph: Graph, longest: int, target: Target) -> Planned:
     return compile_plan(Request(graph, data, {}, {"N": longest}, target.panels()))
 
 
-class Forward:
+class Forward(ABC):
     """The code of a planned forward pass, and what a call of it needs.
 
     Args:
@@ -74,9 +75,9 @@ class Forward:
         numbers = (self.places, self.kind, rows)
         self.code: Code = compile_written(target, (planned,), numbers, self._text)
 
+    @abstractmethod
     def _entry(self, writer: ModuleWriter) -> None:
         """Add the functions that Python calls."""
-        raise NotImplementedError
 
     def _text(self) -> str:
         writer = ModuleWriter(self.target)

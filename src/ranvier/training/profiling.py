@@ -18,9 +18,13 @@ from ranvier.training.native import NativeEngine
 MOST_ROWS = 1 << 16
 
 
-def training_subject(engine: NativeEngine) -> Subject:
-    """A training step as something to time; the engine's own state is only read."""
-    control = engine.control
+def training_subject(engine: NativeEngine, control: Control) -> Subject:
+    """A training step as something to time; the engine's own state is only read.
+
+    Args:
+        engine: what runs the step.
+        control: where the run is: rows, batches, counters.
+    """
     rows, count = control["rows"], control["batch_size"]
     batches = max(1, min(rows // count, max(1, MOST_ROWS // count)))
     order = np.arange(rows)

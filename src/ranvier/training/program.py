@@ -358,7 +358,7 @@ class TrainingProgram:
             A record; ``print`` it. Times, shares of this machine's ceilings, why loops are so.
         """
         self._set_numbers(self._engine.control["epoch"] + 1)
-        return profile(training_subject(self._native()), seconds)
+        return profile(training_subject(self._native(), self._engine.control), seconds)
 
     def _native(self) -> NativeEngine:
         engine = self._engine

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from ranvier import ops
 from ranvier.backends import control as words
 from ranvier.backends.native.workers import chosen_workers
+from ranvier.compiler.touched_rows import write_touched_rows
 from ranvier.foundation.errors import TrainingError
 from ranvier.foundation.shapes import known_shape
+from ranvier.graph.simplify import inline, simplify
 from ranvier.graph.vectorize import vectorized
 from ranvier.ops.graph import Graph, substitute
 from ranvier.ops.value import Value, constant, input_value
@@ -108,7 +110,9 @@ def side_by_side(step: StepGraph, parameters: Sequence[str], lanes: int) -> Step
     Raises:
         UnsupportedOperationError: an operation without a rule for members.
     """
-    many = vectorized(step.graph, {*parameters, *step.state, *step.averages.values()}, lanes)
+    # Tables that are updated where they were read have no form for many: seen here, refused there.
+    graph = write_touched_rows(simplify(inline(step.graph)), step.updates)
+    many = vectorized(graph, {*parameters, *step.state, *step.averages.values()}, lanes)
     loss, *rest = many.outputs
     one = constant(1.0, "float64")
     outputs = (ops.sum(loss), loss, one, *rest)
@@ -165,9 +169,7 @@ class SideBySideProgram:
         step = side_by_side(self._one, self._names, self.lanes)
         checked = None
         if job.validation is not None:
-            checked = validated_side_by_side(
-                validation_graph(job.recipe), self._names, self.lanes
-            )
+            checked = validated_side_by_side(validation_graph(job.recipe), self._names, self.lanes)
         sources = source_arrays(job.data, job.weights, job.validation, network.dtype)
         rows, held = len(job.data[0]), len(sources[1][0]) if sources[1] else 0
         size = job.batch_size
@@ -212,9 +214,7 @@ class SideBySideProgram:
     def load(self, engine: NativeEngine, members: Sequence[Mapping[str, Array]]) -> None:
         """Begin: the members' parameters, a fresh optimizer, the first epoch."""
         c, job = engine.control, self.job
-        stacked = {
-            name: np.stack([own[name] for own in members], axis=-1) for name in self._names
-        }
+        stacked = {name: np.stack([own[name] for own in members], axis=-1) for name in self._names}
         engine.load(stacked)
         engine.load({own: stacked[name] for name, own in self._one.averages.items()})
         shapes = {v.name: v.shape for v in self._one.graph.inputs}
@@ -270,7 +270,8 @@ class _Run:
         width = program.lanes
         columns = program._columns // width
         self.lines = np.zeros((epochs, columns, len(members)))
-        self.interrupted, self.error = False, None
+        self.interrupted = False
+        self.error: BaseException | None = None
         self.done = threading.Event()
         self._blocks = iter(range(program.blocks))
         self._lock = threading.Lock()
@@ -319,9 +320,9 @@ class _Run:
     def _failure(self, engine: NativeEngine, first: int, count: int) -> TrainingError:
         losses = engine.arena.view(engine.step.fused.outputs[1])[:count]
         bad = [first + int(lane) for lane in np.flatnonzero(~np.isfinite(losses))]
-        which = ", ".join(map(str, bad)) or "a member"
+        step, which = engine.control["step"] + 1, ", ".join(map(str, bad))
         return TrainingError(
-            f"Training stopped at step {engine.control['step'] + 1}: a loss is not a finite number.",
+            f"Training stopped at step {step}: a loss is not a finite number.",
             happened=f"the loss of member {which} became NaN or infinite",
             needed="finite numbers everywhere",
             fix="use a smaller learning rate, or scale the inputs to mean 0 and deviation 1; "

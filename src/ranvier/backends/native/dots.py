@@ -30,8 +30,8 @@ LATENCY = 4
 def best_block(rows: Dimension, columns: Dimension, sums: int) -> tuple[int, int]:
     """Rows and columns of a block of sums that takes least time.
 
-    A step of a block costs its loads or its multiply-adds, two of either a cycle, and at least the
-    latency of one.
+    A step of a block costs its multiply-adds, two a cycle and at least the latency of one; a part
+    of its loads; and its share of the loop.
 
     Args:
         rows, columns: how many there are; a symbolic number counts as many.
@@ -39,15 +39,17 @@ def best_block(rows: Dimension, columns: Dimension, sums: int) -> tuple[int, int
 
     Example:
         >>> best_block(16, 3, 24), best_block(4, 16, 24), best_block(1, 1, 24)
-        ((8, 3), (4, 6), (1, 1))
+        ((6, 3), (4, 4), (1, 1))
     """
 
     def time(block: tuple[int, int]) -> tuple[float, int]:
         i, j = block
-        step = max((i + j) / 2, i * j / 2, LATENCY)
+        step = max(i * j / 2, LATENCY) + (i + j) / 4 + 1
         return _parts(rows, i) * _parts(columns, j) * step, i * j
 
-    sides = [min(n, LONGEST_BLOCK) if isinstance(n, int) else LONGEST_BLOCK for n in (rows, columns)]
+    sides = [
+        min(n, LONGEST_BLOCK) if isinstance(n, int) else LONGEST_BLOCK for n in (rows, columns)
+    ]
     blocks = product(range(1, sides[0] + 1), range(1, sides[1] + 1))
     fitting = [(i, j) for i, j in blocks if i * j + min(i, j) <= max(sums, 2)]
     return min(fitting, key=time)

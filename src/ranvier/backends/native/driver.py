@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 from ranvier.backends import control
 from ranvier.backends.native.emitter import Emitter, Operand, Type
-from ranvier.backends.native.expressions import ROWS_AHEAD
 from ranvier.backends.native.modes import emit_flush, emit_restore
-from ranvier.backends.native.random import (
-    PIECE,
-    SHORT_EPOCH,
-    WIDE,
-    emit_order,
-    emit_order_epochs,
+from ranvier.backends.native.row_numbers import (
+    Epochs,
+    RowNumbers,
+    emit_in_order,
+    emit_orders,
 )
 from ranvier.backends.native.running_sums import Region, RunningSums, load_real, size_of
 from ranvier.backends.native.target import Target
@@ -46,6 +44,7 @@ class TrainingLayout:
         step_real, step_number, seed, rate, epoch: scalars that a step reads, where it does.
         parameters: first byte and length of all parameters, which lie together.
         numbers: scalars that the host gives the update, in the order of the control block.
+        short_epochs: whether batches are so short that epochs may be of a few rows alone.
     """
 
     loss: Place
@@ -60,6 +59,7 @@ class TrainingLayout:
     parameters: tuple[int, int]
     epoch: Place | None = None
     numbers: tuple[Place | None, ...] = ()
+    short_epochs: bool = False
 
     @property
     def sums(self) -> int:
@@ -101,15 +101,6 @@ class _Driver:
             self.sums.copy(first, size_of(layout.statistics), layout.finish)
             self.f.do("call void @finish(ptr %arena, ptr null, ptr null)")
         return [self.read(place) for place in layout.results]
-
-    def in_order(self, rows: str, first: Operand, count: Operand) -> None:
-        """Row numbers that simply go up."""
-        f = self.f
-
-        def one(i: Operand, _: list[str]) -> None:
-            f.store(I64, str(f.add(first, i)), f.at(rows, i, "int64"))
-
-        f.loop(count, one)
 
     def finish(self) -> str:
         """Restore the processor's mode and return the text."""
@@ -167,7 +158,7 @@ def emit_prediction(declarations: set[str], target: Target, outputs: Sequence[Ou
     declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
 
     def batch(first: Operand, count: str) -> None:
-        driver.in_order(numbers, first, count)
+        emit_in_order(f, numbers, first, count)
         f.do(f"call void @forward(ptr %arena, ptr {data}, ptr {numbers}, i64 {count})")
 
         def copy(i: Operand, _: list[str]) -> None:
@@ -198,16 +189,11 @@ def _validate(driver: _Driver, regions: Sequence[Region]) -> None:
     numbers, data = _pointer(driver, "row_numbers"), _pointer(driver, "validation_data")
 
     def batch(first: Operand, count: str) -> None:
-        driver.in_order(numbers, first, count)
+        emit_in_order(f, numbers, first, count)
         f.do(f"call void @evaluate(ptr %arena, ptr {data}, ptr {numbers}, i64 {count})")
         driver.sums.add(regions)
 
     emit_batches(driver, driver.get("validation_rows"), driver.get("validation_batch"), batch)
-
-
-def row_numbers_room(longest: int) -> int:
-    """Row numbers that the loops need room for, if the longest batch has so many rows."""
-    return max(longest, PIECE) + WIDE + ROWS_AHEAD
 
 
 class TrainingDriver(_Driver):
@@ -225,7 +211,6 @@ class TrainingDriver(_Driver):
         """The text of the function."""
         f = self.f
         f.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-        self.order = emit_order(f.declarations) + emit_order_epochs(f.declarations)
         self._load_constants()
         f.do("br label %epochs")
         f.label("epochs")
@@ -243,7 +228,7 @@ class TrainingDriver(_Driver):
         self._epoch_end()
         f.do("br label %epochs")
         f.label("leave")
-        return self.order + self.finish()
+        return emit_orders(f.declarations, self.layout.short_epochs) + self.finish()
 
     def _load_constants(self) -> None:
         f = self.f
@@ -251,20 +236,18 @@ class TrainingDriver(_Driver):
         self.size = self.get("batch_size")
         self.seed = self.get("seed")
         self.data = _pointer(self, "data")
-        self.numbers = _pointer(self, "row_numbers")
-        self.shuffle = f.icmp("ne", self.get("shuffle"), 0)
+        shuffle = f.icmp("ne", self.get("shuffle"), 0)
         whole = f.op(f"add i64 {self.rows}, {self.size}")
         batches = f.op(f"sdiv i64 {f.sub(whole, 1)}, {self.size}")
         # A last batch of one row joins the one before: nothing can be said of one row's spread.
         left = f.op(f"srem i64 {self.rows}, {self.size}")
         alone = f.op(f"and i1 {f.icmp('eq', left, 1)}, {f.icmp('sgt', batches, 1)}")
         self.batch_count = f.op(f"select i1 {alone}, i64 {f.sub(batches, 1)}, i64 {batches}")
-        # Row numbers are found for as many whole batches as a piece holds, at least for one.
-        many = f.op(f"sdiv i64 {PIECE}, {self.size}")
-        self.block = f.mul(many, self.size)
-        self.known = [f.allocate(I64, 1), f.allocate(I64, 1)]
-        f.store(I64, "0", self.known[0])
-        f.store(I64, "0", self.known[1])
+        epochs = Epochs(self.rows, self.size, self.seed, shuffle)
+        # Rows of epochs to come would be lost to the validation, which uses the same memory.
+        ahead = not self.layout.validation
+        numbers = _pointer(self, "row_numbers")
+        self.order = RowNumbers(f, epochs, numbers, ahead, self.layout.short_epochs)
         self.write(self.layout.seed, self.seed)
 
     def _leave_if(self, condition: str, status: int) -> None:
@@ -286,7 +269,7 @@ class TrainingDriver(_Driver):
         is_last = f.icmp("eq", f.add(self.batch, 1), self.batch_count)
         rest = f.sub(self.rows, first)
         count = f.op(f"select i1 {is_last}, i64 {rest}, i64 {self.size}")
-        numbers = self._rows_of_batch(first, count)
+        numbers = self.order.of_batch(self.epoch, first, count)
         following = str(f.add(step, 1))
         self.write(self.layout.step_number, step)
         self.write(self.layout.step_real, f.op(f"sitofp i64 {following} to double"))
@@ -307,70 +290,6 @@ class TrainingDriver(_Driver):
         place = self.f.at("%control", control.word("stop"), "int64")
         return self.f.op(f"load atomic i64, ptr {place} monotonic, align 8")
 
-    def _rows_of_batch(self, first: str, count: str) -> str:
-        """Where the batch's row numbers lie; those of many small batches are found at once."""
-        f = self.f
-        place = f.add(f.op(f"mul nsw i64 {self.epoch}, {self.rows}"), first)
-        known = f.op(
-            f"and i1 {f.icmp('sle', f.load(I64, self.known[0]), place)}, "
-            f"{f.icmp('sle', f.add(place, count), f.load(I64, self.known[1]))}"
-        )
-
-        def find() -> None:
-            left = f.minimum_int(f.sub(self.rows, first), self.block)
-            length = f.op(f"select i1 {f.icmp('sgt', count, left)}, i64 {count}, i64 {left}")
-            self._order(self.epoch, first, length, self.numbers)
-            total = self._epochs_to_come(first, length) if not self.layout.validation else length
-            f.store(I64, str(place), self.known[0])
-            f.store(I64, str(f.add(place, total)), self.known[1])
-
-        f.when(f.op(f"xor i1 {known}, true"), find)
-        return f.at(self.numbers, f.sub(place, f.load(I64, self.known[0])), "int64")
-
-    def _epochs_to_come(self, first: str, length: str) -> Operand:
-        """Short epochs: find the rows of those to come as well; how many rows are known then.
-
-        One epoch's keys wait for each other, but not for those of the next.
-        """
-        f = self.f
-        room = f.op(f"sdiv i64 {f.sub(PIECE, length)}, {self.rows}")
-        ended = f.icmp("eq", f.add(first, length), self.rows)
-        more = f.op(f"select i1 {ended}, i64 {room}, i64 0")
-
-        out = f.at(self.numbers, length, "int64")
-        short = f.op(f"and i1 {self.shuffle}, {f.icmp('sle', self.rows, SHORT_EPOCH)}")
-        following = f.add(self.epoch, 1)
-        f.when(
-            short,
-            lambda: f.do(
-                f"call void @order_epochs(ptr {out}, i64 {following}, i64 {more}, "
-                f"i64 {self.rows}, i64 {self.seed})"
-            ),
-        )
-
-        def epoch(i: Operand, _: list[str]) -> None:
-            number = str(f.add(following, i))
-            self._order(number, 0, self.rows, f.at(out, f.mul(self.rows, i), "int64"))
-
-        f.loop(f.op(f"select i1 {short}, i64 0, i64 {more}"), epoch)
-        return f.add(length, f.mul(self.rows, more))
-
-    def _order(self, epoch: str, first: Operand, count: str, out: str) -> None:
-        """Find rows of an epoch's order."""
-        f = self.f
-        mixed, plain, end = (f.fresh_label(name) for name in ("mixed", "plain", "end"))
-        f.do(f"br i1 {self.shuffle}, label %{mixed}, label %{plain}")
-        f.label(mixed)
-        f.do(
-            f"call void @order(ptr {out}, i64 {first}, i64 {count}, i64 {self.rows}, "
-            f"i64 {epoch}, i64 {self.seed})"
-        )
-        f.do(f"br label %{end}")
-        f.label(plain)
-        self.in_order(out, first, count)
-        f.do(f"br label %{end}")
-        f.label(end)
-
     def _epoch_end(self) -> None:
         f, layout = self.f, self.layout
         line = f.mul(f.sub(self.epoch, self.get("first_epoch")), self.get("columns"))
@@ -381,7 +300,7 @@ class TrainingDriver(_Driver):
             f.store(F64, number, f.at(history, column, "float64"))
         if layout.validation:
             _validate(self, layout.validation)
-            f.store(I64, "0", self.known[1])  # it has put other row numbers in their place
+            self.order.forget()  # it has put other row numbers in their place
             loss = f.binary("fdiv", F64, self.sums.load(0), self.sums.load(1))
             checked = [loss, *self.results(layout, 2)]
             for column, number in enumerate(checked, len(numbers)):

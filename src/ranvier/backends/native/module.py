@@ -129,7 +129,6 @@ class ModuleWriter:
             self.function(symbol, text)
         return symbol
 
-
     def emit_inline(
         self, f: Emitter, group: Group, arguments: Arguments, usual: Mapping[str, int]
     ) -> None:

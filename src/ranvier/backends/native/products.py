@@ -17,7 +17,16 @@ from ranvier.backends.native.nests import count_of, finish_elements, lanes_along
 from ranvier.backends.native.places import Arguments, TileColumns
 from ranvier.backends.native.shares import Cut, Span
 from ranvier.backends.native.target import Target
-from ranvier.backends.native.tiles import MOST_STEPS, UNROLL, Kernel, Sides, emit_call, emit_pack, emit_pack_left, emit_sum
+from ranvier.backends.native.tiles import (
+    MOST_STEPS,
+    UNROLL,
+    Kernel,
+    Sides,
+    emit_call,
+    emit_pack,
+    emit_pack_left,
+    emit_sum,
+)
 from ranvier.compiler.groups import LANES, Group
 from ranvier.compiler.groups import Operand as Side
 from ranvier.compiler.index import Axis, Index
@@ -74,7 +83,7 @@ class ProductNest:
         self.axes = [Axis(k, d) for k, d in enumerate(group.domain)]
         self.row_axis, self.column_axis = self.axes[-2], self.axes[-1]
         self.tile_rows, self.tile_vectors = target.tile(self.dtype)
-        self.lanes = lanes_along(self.column_axis.length)
+        self.lanes = lanes_along(count_of(self.column_axis.length, arguments))
         self.left = group.left
         self.merged = self._merge()
         self._choose_rows()
@@ -261,7 +270,11 @@ class ProductNest:
         tile = self._kept_tile(kernel, row) if self.part else self.scratch
         if not sides.a and self.left is not None:
             sides = replace(sides, a=self._corner(self.left, row))
-        if self.in_line and isinstance(sides.count, int) and sides.count * kernel.rows <= MOST_STEPS:
+        if (
+            self.in_line
+            and isinstance(sides.count, int)
+            and sides.count * kernel.rows <= MOST_STEPS
+        ):
             emit_sum(f, kernel, sides, tile)
         elif self.part != "rest":
             self.want(kernel)

@@ -95,6 +95,8 @@ class Body:
         self._lap(BETWEEN)
         if self.usual is not None:
             self._emit_usual(self.usual)
+            if not self.extents:
+                return f.text()
         blocks = self.planned.blocks if self.team is None else None
         if blocks is not None:
             self._emit_blocks(blocks)
@@ -149,12 +151,12 @@ class Body:
     def _emit_usual(self, usual: Mapping[str, int]) -> None:
         """If the extents have their usual lengths: all groups in line, and done."""
         f, guard = self.f, self.planned.guard
-        same = "true"
+        other = ""
         for name in self.extents:
-            same = f.op(f"and i1 {same}, {f.icmp('eq', self._count(Extent(name)), usual[name])}")
-        straight, other = f.fresh_label("straight"), f.fresh_label("other")
-        f.do(f"br i1 {same}, label %{straight}, label %{other}")
-        f.label(straight)
+            same = f.icmp("eq", self._count(Extent(name)), usual[name])
+            straight, other = f.fresh_label("straight"), other or f.fresh_label("other")
+            f.do(f"br i1 {same}, label %{straight}, label %{other}")
+            f.label(straight)
         for place, group in enumerate(self.planned.groups):
             pointers, strides = {}, {}
             for buffer in touched_buffers(group):
@@ -168,7 +170,8 @@ class Body:
             if guard is not None and any(b is guard for b in group.writes()):
                 _leave_unless_finite(f, guard)
         f.do("ret void" if guard is None else "ret i32 0")
-        f.label(other)
+        if other:
+            f.label(other)
 
     # --- meeting
 

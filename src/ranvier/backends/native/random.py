@@ -13,7 +13,7 @@ from ranvier.foundation.random import (
 )
 
 #: Positions whose rows are found together: their numbers stay in the first-level cache.
-PIECE = 256
+PIECE = 1024
 #: Positions that go through the network side by side; more than a vector, as each round waits for
 #: the one before.
 WIDE = 2 * LANES
@@ -134,42 +134,28 @@ class _Order:
 
         def piece(begin: Operand, _: list[str]) -> None:
             count = f.minimum_int(f.sub("%count", begin), PIECE)
-            out = f.at("%out", begin, "int64")
-            self._first_pass(f.add(f.add("%first", begin), self.rotation), count, out)
-            self._passes(self._outside(count, out), out)
+            self._start(f.add(f.add("%first", begin), self.rotation), count)
+            self._passes(count, f.at("%out", begin, "int64"))
 
         f.loop("%count", piece, step=PIECE)
 
-    def _first_pass(self, position: Operand, count: Operand, out: str) -> None:
+    def _start(self, position: Operand, count: Operand) -> None:
+        """Put down where each number starts, and the place that it belongs to."""
         f, wide = self.f, self.wide
         ramp = "<" + ", ".join(f"i64 {lane}" for lane in range(WIDE)) + ">"
 
         def vector(i: Operand, _: list[str]) -> None:
-            place = f.binary("add", wide, f.splat(wide, str(f.add(position, i))), ramp)
-            less = f.binary("sub", wide, place, self.rows)
-            start = f.select(wide, f.compare("slt", wide, place, self.rows), place, less)
-            f.store(wide, self.network.mixed(start), f.at(out, i, "int64"))
+            places = f.binary("add", wide, f.splat(wide, str(i)), ramp)
+            start = f.binary("add", wide, f.splat(wide, str(position)), places)
+            less = f.binary("sub", wide, start, self.rows)
+            start = f.select(wide, f.compare("slt", wide, start, self.rows), start, less)
+            f.store(wide, places, f.at(self.places, i, "int64"))
+            f.store(wide, start, f.at(self.numbers, i, "int64"))
 
         f.loop(count, vector, step=WIDE)
 
-    def _outside(self, count: Operand, out: str) -> str:
-        """Put the numbers that are outside, and their places, side by side; how many they are."""
-        f, one = self.f, Type("int64")
-
-        def number(i: Operand, found: list[str]) -> list[str]:
-            return [self._keep(str(i), f.load(one, f.at(out, i, "int64")), found[0])]
-
-        return f.loop(count, number, [("i64", "0")])[0]
-
-    def _keep(self, place: str, number: str, found: str) -> str:
-        f, one = self.f, Type("int64")
-        f.store(one, place, f.at(self.places, found, "int64"))
-        f.store(one, number, f.at(self.numbers, found, "int64"))
-        outside = f.icmp("sge", number, "%rows")
-        return f.op(f"add i64 {found}, {f.op(f'zext i1 {outside} to i64')}")
-
-    def _passes(self, left: str, out: str) -> None:
-        """Pass after pass over what is still outside."""
+    def _passes(self, count: Operand, out: str) -> None:
+        """Pass after pass over what is still outside, all numbers in the first one."""
         f, one = self.f, Type("int64")
         before, head, body, end = f.block, *(f.fresh_label(n) for n in ("walk", "pass", "end"))
         f.do(f"br label %{head}")
@@ -189,11 +175,14 @@ class _Order:
             place = f.load(one, f.at(self.places, i, "int64"))
             value = f.load(one, f.at(self.numbers, i, "int64"))
             f.store(one, value, f.at(out, place, "int64"))  # perhaps not yet the last one
-            return [self._keep(place, value, found[0])]
+            f.store(one, place, f.at(self.places, found[0], "int64"))
+            f.store(one, value, f.at(self.numbers, found[0], "int64"))
+            outside = f.op(f"zext i1 {f.icmp('sge', value, '%rows')} to i64")
+            return [f.op(f"add i64 {found[0]}, {outside}")]
 
         following = f.loop(now, number, [("i64", "0")])[0]
         f.do(f"br label %{head}")
-        f.lines[slot] = f"  {now} = phi i64 [ {left}, %{before} ], [ {following}, %{f.block} ]"
+        f.lines[slot] = f"  {now} = phi i64 [ {count}, %{before} ], [ {following}, %{f.block} ]"
         f.label(end)
 
 
@@ -239,7 +228,7 @@ def emit_order_epochs(declarations: set[str]) -> str:
 
 
 def _divided(f: Emitter, dividends: str, divisors: str) -> tuple[str, str]:
-    """Quotients and remainders of 32-bit lanes: a float64 quotient is exact enough to be cut off."""
+    """Quotients and remainders of 32-bit lanes; the float64 quotient may simply be cut off."""
     word, real = Type("uint32", WIDE), Type("float64", WIDE)
     pair = [f.convert("uitofp", word, real, x) for x in (dividends, divisors)]
     whole = f.convert("fptoui", real, word, f.binary("fdiv", real, *pair))

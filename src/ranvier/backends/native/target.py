@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import llvmlite.binding as llvm
 
@@ -73,7 +74,12 @@ class Target:
 
 def find_target() -> Target:
     """The target for this machine, limited by the setting RANVIER_CPU."""
-    limit = read_settings().features
+    return _target(read_settings().features)
+
+
+@cache
+def _target(limit: str) -> Target:
+    """The target under a limit; the machine stays the same, and LLVM takes a millisecond to ask."""
     triple = llvm.get_process_triple()
     x86 = triple.startswith(("x86_64", "amd64"))
     if limit == "baseline":
