@@ -60,7 +60,9 @@ CASES: dict[str, tuple[Callable[..., Any], Any, list[tuple[int, ...]]]] = {
     "shared right": (lambda a, b: a @ b, (0, None), [(33, 13, 5), (5, 3)]),
     "vectors": (lambda a, b: ops.contract(a, b, ((0,), (0,))), 0, [(9, 40), (9, 40)]),
     "outer": (lambda a, b: ops.contract(a, b, ((), ())), 0, [(9, 4), (9, 6)]),
-    "two axes": (lambda a, b: ops.contract(a, b, ((0, 2), (2, 1))), 0, [(9, 2, 4, 3), (9, 5, 3, 2)]),
+    "two axes": (
+        lambda a, b: ops.contract(a, b, ((0, 2), (2, 1))), 0, [(9, 2, 4, 3), (9, 5, 3, 2)],
+    ),
     "batched": (lambda a, b: ops.matmul(a, b), 0, [(9, 2, 4, 3), (9, 2, 3, 5)]),
     "no call's own": (lambda a, b: (ops.sum(b), a), (0, None), [(9, 2), (3,)]),
 }  # fmt: skip

@@ -164,7 +164,7 @@ class _Vectorizer:
             moved = a.ndim - len(contracting[0]) - 1
         operands = [self.new[id(v)] for v in node.inputs]
         own = (self.has(a), self.has(b))
-        product = lane_contract(*operands, contracting, (ba, bb), own)
+        product = lane_contract(operands[0], operands[1], contracting, (ba, bb), own)
         if moved is not None:
             kept = [k for k in range(node.ndim) if k != moved]
             product = transpose(product, (*kept, moved, node.ndim))

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.data.preparation import Preparation
 from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.errors import ArgumentError, UnsupportedOperationError
 from ranvier.layers.arguments import flag, whole_number
 from ranvier.metrics import WholeSetMetric
 from ranvier.models.callbacks import Callbacks
 from ranvier.models.ensemble_history import EnsembleHistory
+from ranvier.models.ensemble_members import Members, classes_of, first_weights, over_members
 from ranvier.models.fitting import Validation
 from ranvier.models.model import Model
 from ranvier.models.plan import FitPlan, Losses, LossWeights, Metrics
@@ -41,32 +41,6 @@ MOST_MEMBERS = 1_000_000
 #: of what layers give and receive back. Beyond, one network alone fills its vectors, and a block
 #: leaves the second-level cache (measured: docs/ensembles.md).
 LARGEST_STATE, LARGEST_BATCH = 384 << 10, 4 << 20
-
-
-class Members(Sequence[Model]):
-    """The members of an ensemble as models, each made when it is first looked at."""
-
-    def __init__(self, count: int, make: Callable[[int], Model]) -> None:
-        self._count, self._make = count, make
-        self.made: dict[int, Model] = {}
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, place: int) -> Model: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Model]: ...
-    def __getitem__(self, place: int | slice) -> Model | Sequence[Model]:
-        if isinstance(place, slice):
-            return tuple(self[k] for k in range(*place.indices(self._count)))
-        number = range(self._count)[place]
-        if number not in self.made:
-            self.made[number] = self._make(number)
-        return self.made[number]
-
-    def __iter__(self) -> Iterator[Model]:
-        return (self[k] for k in range(self._count))
 
 
 class Ensemble:
@@ -241,7 +215,9 @@ class Ensemble:
             NotBuiltError: before the first fit or build.
             ShapeError: examples of another shape than the network's.
         """
-        return _over(self._each(lambda m: m.predict(x, engine=engine, threads=threads)), np.mean)
+        return over_members(
+            self._each(lambda m: m.predict(x, engine=engine, threads=threads)), np.mean
+        )
 
     def spread(self, x: object, *, engine: str = "native", threads: int | None = None) -> Any:
         """How much the members differ: the standard deviation of their predictions.
@@ -254,7 +230,9 @@ class Ensemble:
             NotBuiltError: before the first fit or build.
             ShapeError: examples of another shape than the network's.
         """
-        return _over(self._each(lambda m: m.predict(x, engine=engine, threads=threads)), np.std)
+        return over_members(
+            self._each(lambda m: m.predict(x, engine=engine, threads=threads)), np.std
+        )
 
     def predict_proba(self, x: object, *, engine: str = "native") -> Any:
         """The mean over the members of the probability of each class.
@@ -265,7 +243,7 @@ class Ensemble:
             NotBuiltError: before the first fit or build.
             ArgumentError: if the members were trained on numbers.
         """
-        return _over(self._each(lambda m: m.predict_proba(x, engine=engine)), np.mean)
+        return over_members(self._each(lambda m: m.predict_proba(x, engine=engine)), np.mean)
 
     def predict_classes(self, x: object, *, engine: str = "native") -> Any:
         """The class with the largest mean probability, in the words of the training's ``y``.
@@ -278,11 +256,11 @@ class Ensemble:
         """
         found, learnt = self.predict_proba(x, engine=engine), self._model.preparations
         if isinstance(found, np.ndarray):
-            return _classes(found, learnt[0])
+            return classes_of(found, learnt[0])
         if isinstance(found, dict):
             pairs = zip(found.items(), learnt, strict=True)
-            return {name: _classes(one, own) for (name, one), own in pairs}
-        return tuple(_classes(one, own) for one, own in zip(found, learnt, strict=True))
+            return {name: classes_of(one, own) for (name, one), own in pairs}
+        return tuple(classes_of(one, own) for one, own in zip(found, learnt, strict=True))
 
     def _each(self, ask: Callable[[Model], Any]) -> list[Any]:
         """What each member answers; one model takes the weights of one after another."""
@@ -298,8 +276,7 @@ class Ensemble:
     # --- members
 
     def _draw(self, seed: int) -> None:
-        network = self._model.network
-        self._parameters = [network.drawn(seed + k) for k in range(len(self))]
+        self._parameters = [first_weights(self._model.network, seed + k) for k in range(len(self))]
         self.members.made.clear()
 
     def _member(self, number: int) -> Model:
@@ -376,20 +353,3 @@ def _history(names: Sequence[str], lines: Array, interrupted: bool) -> History:
         history[name] += lines[:, column].tolist()
     history.epochs, history.interrupted = len(lines), interrupted
     return history
-
-
-def _over(answers: Sequence[Any], how: Callable[..., Any]) -> Any:
-    """Mean or deviation over members' answers: arrays, or tuples or dicts of them."""
-    first = answers[0]
-    if isinstance(first, dict):
-        return {name: _over([one[name] for one in answers], how) for name in first}
-    if isinstance(first, tuple):
-        return tuple(_over(parts, how) for parts in zip(*answers, strict=True))
-    return how(np.stack(answers), axis=0)
-
-
-def _classes(mean: Array, learnt: Preparation | None) -> Array:
-    """The most probable class of each row."""
-    indices = np.argmax(mean, axis=1)
-    named = learnt is not None and learnt.class_values
-    return np.asarray(learnt.class_array[indices] if learnt and named else indices)

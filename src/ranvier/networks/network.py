@@ -5,7 +5,6 @@ Parameters exist once the network is built; training changes their arrays in pla
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,14 +12,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ranvier import ops
-from ranvier.foundation.dtypes import itemsize
 from ranvier.foundation.errors import ArgumentError, NotBuiltError
-from ranvier.foundation.random import host_generator
 from ranvier.foundation.shapes import N, show_shape
 from ranvier.layers import Context, Layer, Parameter
 from ranvier.layers.arguments import whole_number
-from ranvier.layers.base import initial_values
-from ranvier.layers.initializers import fans
 from ranvier.layers.shapes import LayerShapes, RowShape
 from ranvier.networks.architecture import Architecture, read_architecture, write_architecture
 from ranvier.networks.checks import (
@@ -32,6 +27,7 @@ from ranvier.networks.checks import (
     put,
 )
 from ranvier.networks.forward import run_forward
+from ranvier.networks.initial import draw
 from ranvier.networks.shapes import infer_shapes
 from ranvier.networks.table import LayerRow, layer_rows
 from ranvier.networks.wiring import Wiring, chain
@@ -218,14 +214,6 @@ class Network:
                 values[name] = held
         self.fill(values)
 
-    def drawn(self, seed: int) -> dict[str, NDArray[Any]]:
-        """The initial numbers of another network like this one; this one keeps its own.
-
-        Args:
-            seed: of the numbers, as :meth:`build` takes it.
-        """
-        return {name: self._draw(name, own, seed) for name, own in self.declared.items()}
-
     def _held(self, name: str, parameter: Parameter) -> NDArray[Any] | None:
         """The array that a shared layer has already, in the network's dtype."""
         layer = self._layer_of(name)
@@ -257,18 +245,8 @@ class Network:
         self._built = True
 
     def _draw(self, name: str, parameter: Parameter, seed: int) -> NDArray[Any]:
-        try:
-            generator = host_generator(seed, name)
-            return initial_values(parameter, fans(parameter.shape), generator, self.dtype)
-        except (MemoryError, OverflowError) as error:
-            size = math.prod(parameter.shape) * itemsize(self.dtype)
-            raise ArgumentError(
-                f"layer {_number_of(name)}, {self._layer_of(name).describe()}, "
-                "does not fit into memory.",
-                happened=f"{name} of shape {show_shape(parameter.shape)} takes {size:,} bytes",
-                needed="less than the memory of this machine",
-                fix="use fewer units, or smaller inputs",
-            ) from error
+        where = f"layer {_number_of(name)}, {self._layer_of(name).describe()},"
+        return draw(name, parameter, seed, self.dtype, where)
 
     def _layer_of(self, name: str) -> Layer:
         return self.layers[_number_of(name)]

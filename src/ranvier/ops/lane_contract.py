@@ -74,7 +74,7 @@ def _side(
     pattern = side_of(sizes, contracting, batch, first)
     operands = [d, other] if first else [other, d]
     lanes = (True, own[1]) if first else (own[1], True)
-    product = lane_contract(*operands, pattern.contracting, pattern.batch, lanes)
+    product = lane_contract(operands[0], operands[1], pattern.contracting, pattern.batch, lanes)
     if pattern.order != tuple(range(len(pattern.order))):
         product = apply("transpose", [product], axes=(*pattern.order, len(pattern.order)))
     return product if own[0] else sum_over(product, axis=-1)
