@@ -40,6 +40,7 @@ class Request:
         guard: the place of an output that must be finite before any state is changed.
         shared: buffers of another program in the same arena, by input name.
         workers: the most that run the program together.
+        blocks: whether a long batch may go through in blocks of rows, which one worker does alone.
     """
 
     graph: Graph
@@ -51,6 +52,7 @@ class Request:
     guard: int | None = None
     shared: Mapping[str, Buffer] = field(default_factory=dict)
     workers: int = 1
+    blocks: bool = True
 
 
 @dataclass(eq=False)
@@ -129,7 +131,7 @@ def _key(request: Request) -> Hashable | None:
         tuple(request.updates.items()),
         tuple(request.capacity.items()),
         tuple(request.panel.items()),
-        (request.start, request.guard, shared, request.workers),
+        (request.start, request.guard, shared, request.workers, request.blocks),
     )
 
 
@@ -156,7 +158,7 @@ def _planned(request: Request) -> Planned:
         "order", lambda: order_groups(fused, request.updates, request.guard), _show_order
     )
     blocks = None
-    if request.workers == 1:
+    if request.blocks:
         blocks = find_blocks(groups, request.capacity, fused.outputs)
         groups = groups if blocks is None else blocks.order()
     log.run(

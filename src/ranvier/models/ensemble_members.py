@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.data.preparation import Preparation
-from ranvier.foundation.random import host_generator
-from ranvier.layers.base import initial_values
-from ranvier.layers.initializers import fans
 from ranvier.models.model import Model
+from ranvier.networks.initial import draw
 from ranvier.networks.network import Network
 
 Array = NDArray[Any]
@@ -47,7 +45,7 @@ class Members(Sequence[Model]):
 def first_weights(network: Network, seed: int) -> dict[str, Array]:
     """The first weights that a network like this one has if it is built from a seed."""
     return {
-        name: initial_values(one, fans(one.shape), host_generator(seed, name), network.dtype)
+        name: draw(name, one, seed, network.dtype, f"a member's {name}")
         for name, one in network.declared.items()
     }
 
