@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -274,3 +276,22 @@ def test_a_member_that_diverges_is_named() -> None:
     ensemble.members[17].network.parameters["layers.0.weight"][...] = np.float32(1e30)
     with pytest.raises(TrainingError, match="member 17 "):
         ensemble.fit(X, NUMBERS, epochs=2, optimizer=rv.SGD(0.1))
+
+
+def test_an_interrupted_run_keeps_the_weights_so_far() -> None:
+    x = np.linspace(-1, 1, 1000, dtype=np.float32)[:, None]
+    ensemble = rv.Ensemble(rv.Sequential(DENSE(2, activation="tanh"), DENSE(1)), members=4)
+    ensemble.build((1,))
+    before = [parameters(member) for member in ensemble.members]
+    timer = threading.Timer(0.5, _thread.interrupt_main)
+    ensemble.fit(x, x, epochs=1, batch_size=1)  # compiled now, not while the clock runs
+    timer.start()
+    history = ensemble.fit(x, x, epochs=40_000, batch_size=1)
+    timer.cancel()
+    assert history.interrupted
+    assert history["loss"].shape == (len(history["loss"]), 4)
+    assert len(history["loss"]) < 40_000
+    for member, was in zip(ensemble.members, before, strict=True):
+        now = parameters(member)
+        assert all(np.isfinite(now[name]).all() for name in now)
+        assert any((now[name] != was[name]).any() for name in now)

@@ -380,3 +380,14 @@ def test_trees_are_built_up_again(thing: Any) -> None:
     leaves, tree = flatten(thing)
     assert unflatten(tree, leaves) == thing
     assert flatten(unflatten(tree, [x * 10 for x in leaves]))[1] == tree
+
+
+def test_an_array_times_a_value_is_a_product() -> None:
+    left = np.arange(6.0).reshape(2, 3)
+    slope = gradient(lambda x: ops.sum(left @ x))(np.ones((3, 4)))
+    np.testing.assert_allclose(slope, left.sum(axis=0)[:, None].repeat(4, axis=1))
+
+
+def test_a_part_of_a_value_by_brackets_says_what_to_write() -> None:
+    with pytest.raises(errors.TraceError, match="has no element yet"):
+        gradient(lambda x: ops.sum(x[0]))(np.ones((3, 4)))

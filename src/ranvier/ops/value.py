@@ -113,6 +113,10 @@ class Value:
         axes = ((self.ndim - 1,), (max(0, shape_of(other).__len__() - 2),))
         return apply("contract", [self, other], contracting=axes, batch=((), ()))
 
+    def __rmatmul__(self, other: Tensor) -> Any:
+        axes = ((len(shape_of(other)) - 1,), (max(0, self.ndim - 2),))
+        return apply("contract", [other, self], contracting=axes, batch=((), ()))
+
     def __pow__(self, exponent: Tensor) -> Any:
         if isinstance(exponent, bool) or not isinstance(exponent, int) or exponent < 1:
             raise TraceError(
@@ -154,6 +158,11 @@ class Value:
 
     def __len__(self) -> int:
         self._no_number("length", "use x.shape, whose entries may be symbolic")
+
+    def __getitem__(self, place: object) -> NoReturn:
+        self._no_number(
+            "element", "use ops.slice_axis for a part of an axis, or ops.take for rows by number"
+        )
 
     def __iter__(self) -> NoReturn:
         self._no_number("elements to go through", "use operations on whole axes, or ops.scan")

@@ -193,6 +193,8 @@ class SideBySideProgram:
             TrainingError: if the loss of a member is not a finite number; all members have the
                 weights they had then.
         """
+        for engine in self.engines:
+            engine.control["stop"] = 0
         run = _Run(self, members, epochs)
         workers = [
             threading.Thread(target=run.work, args=(engine,), name="ranvier", daemon=True)

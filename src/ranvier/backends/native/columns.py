@@ -5,7 +5,8 @@ The order of its sums is fixed: four of them interleaved, then added in pairs; o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from ranvier.backends.native.emitter import Emitter, Operand, Type
 from ranvier.backends.native.expressions import Evaluator, Number
@@ -19,6 +20,8 @@ from ranvier.compiler.index import Axis
 from ranvier.compiler.joins import borders_of
 from ranvier.ops.value import law_broken
 
+#: A sum with the number at one more place.
+Term: TypeAlias = Callable[[Operand, str], str]
 #: Interleaved sums of a reduction over rows.
 PARTIALS = 4
 
@@ -85,23 +88,11 @@ def _one_column(
 
     partials = _row_lanes(anchor, reduced, count) if group.as_row else PARTIALS
 
-    def several(position: Operand, sums: list[str]) -> list[str]:
-        return [term(f.add(position, k), sums[k]) for k in range(partials)]
-
-    whole = (
-        count // partials * partials
-        if isinstance(count, int)
-        else f.op(f"and i64 {count}, {-partials}")
-    )
     kept = _kept_sums(f, e, type_, arguments) if part else []
     sums = [f.load(type_, place) for place in kept] or [start] * partials
     if part != "rest":
-        sums = f.loop(whole, several, [(str(type_), first) for first in sums], step=partials)
-        for k in range(partials - 1):  # what is left goes to the first sums, one number each
-            first = f.add(whole, k)
-            last = f.minimum_int(count, f.add(first, 1))
-            carried = [(str(type_), sums[k])]
-            sums[k] = f.loop(last, lambda p, s: [term(p, s[0])], carried, start=first)[0]
+        many = group.as_row and not (isinstance(count, int) and count <= partials)
+        sums = (_in_turn if many else _interleaved)(f, type_, count, sums, term)
     if part == "sum":
         for place, total in zip(kept, sums, strict=True):
             f.store(type_, total, place)
@@ -113,6 +104,45 @@ def _one_column(
         sums = [combine(f, anchor.kind, type_, a, b) for a, b in zip(low, high, strict=True)]
     e.define(anchor, Number(sums[0], lanes > 1))
     finish_elements(f, e, [anchor, *rest], group, lanes)
+
+
+def _interleaved(f: Emitter, type_: Type, count: Operand, sums: list[str], term: Term) -> list[str]:
+    """Every sum takes each so-many-th place; all of them stay in registers."""
+    partials = len(sums)
+
+    def several(position: Operand, sums: list[str]) -> list[str]:
+        return [term(f.add(position, k), sums[k]) for k in range(partials)]
+
+    whole = (
+        count // partials * partials
+        if isinstance(count, int)
+        else f.op(f"and i64 {count}, {-partials}")
+    )
+    sums = f.loop(whole, several, [(str(type_), first) for first in sums], step=partials)
+    for k in range(partials - 1):  # what is left goes to the first sums, one number each
+        first = f.add(whole, k)
+        last = f.minimum_int(count, f.add(first, 1))
+        carried = [(str(type_), sums[k])]
+        sums[k] = f.loop(last, lambda p, s: [term(p, s[0])], carried, start=first)[0]
+    return sums
+
+
+def _in_turn(f: Emitter, type_: Type, count: Operand, sums: list[str], term: Term) -> list[str]:
+    """The same for as many sums as a row has lanes: in memory, so that a term is written once."""
+    if len(sums) == 1:
+        return f.loop(count, lambda p, s: [term(p, s[0])], [(str(type_), sums[0])])
+    scratch = f.allocate(Type(type_.dtype), len(sums) * type_.lanes)
+    places = [f.at(scratch, k * type_.lanes, type_.dtype) for k in range(len(sums))]
+    for place, first in zip(places, sums, strict=True):
+        f.store(type_, first, place)
+
+    def one(position: Operand, _: list[str]) -> None:
+        turn = f.op(f"and i64 {position}, {len(sums) - 1}")
+        place = f.at(scratch, f.mul(type_.lanes, turn), type_.dtype)
+        f.store(type_, term(position, f.load(type_, place)), place)
+
+    f.loop(count, one)
+    return [f.load(type_, place) for place in places]
 
 
 def _row_lanes(anchor: Root, reduced: Axis, count: Operand) -> int:

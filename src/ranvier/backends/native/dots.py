@@ -39,7 +39,7 @@ def best_block(rows: Dimension, columns: Dimension, sums: int) -> tuple[int, int
 
     Example:
         >>> best_block(16, 3, 24), best_block(4, 16, 24), best_block(1, 1, 24)
-        ((6, 3), (4, 4), (1, 1))
+        ((4, 3), (4, 4), (1, 1))
     """
 
     def time(block: tuple[int, int]) -> tuple[float, int]:
