@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ranvier as rv
+from ranvier.backends.native import shares
 from ranvier.backends.native import workers as native_workers
 from ranvier.backends.native.workers import available_workers, chosen_workers, run_together
 from ranvier.foundation.errors import ArgumentError
@@ -21,6 +22,12 @@ from ranvier.foundation.settings import read_settings
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 200)).astype(np.float32)
 Y = RNG.integers(0, 10, 300)
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers for steps that are too short to gain by them, so that tests are quick."""
+    monkeypatch.setattr(shares, "WORTH_WORKERS", 1_000)
 
 
 def network(dtype: str = "float32") -> rv.Sequential:
@@ -44,6 +51,7 @@ def trained(threads: int, dtype: str = "float32", **arguments: object) -> tuple[
     return program.hash(), program._engine.workers  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_bits_do_not_depend_on_the_number_of_workers(dtype: str) -> None:
     found = [trained(threads, dtype) for threads in (1, 2, 3, 8)]
@@ -51,6 +59,7 @@ def test_the_bits_do_not_depend_on_the_number_of_workers(dtype: str) -> None:
     assert len({bits for bits, _ in found}) == 1
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -65,6 +74,7 @@ def test_the_bits_hold_for_every_kind_of_update(arguments: dict[str, object]) ->
     assert trained(1, **arguments)[0] == trained(3, **arguments)[0]
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_last_batch_of_another_size() -> None:
     def run(threads: int) -> str:
         model = network().build((200,))
@@ -75,6 +85,7 @@ def test_a_last_batch_of_another_size() -> None:
     assert len({run(threads) for threads in (1, 2, 5)}) == 1
 
 
+@pytest.mark.usefixtures("eager")
 def test_more_workers_than_there_is_work() -> None:
     def run(threads: int) -> str:
         model = rv.Sequential(rv.Dense(700, activation="tanh"), rv.Dense(3)).build((200,))
@@ -90,6 +101,7 @@ def test_short_steps_have_one_worker() -> None:
     assert model.training_program(X, Y % 4, threads=8)._engine.workers == 1  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_run_goes_on_where_it_stopped() -> None:
     whole, parts = network().build((200,)), network().build((200,))
     program = whole.training_program(X, Y, threads=1)
@@ -100,6 +112,7 @@ def test_a_run_goes_on_where_it_stopped() -> None:
     assert program.hash() == other.hash()
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_loss_that_is_not_finite_ends_the_run_for_all() -> None:
     bad = X.copy()
     bad[150] = 3e38
@@ -110,6 +123,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_for_all() -> None:
     assert model.fit(X, Y, epochs=1, threads=3, verbose=False).epochs == 1
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_run_is_stopped_from_outside() -> None:
     model = network().build((200,))
     history = model.fit(X, Y, epochs=10_000_000, threads=3, time_limit=0.3, verbose=False)
@@ -117,6 +131,7 @@ def test_a_run_is_stopped_from_outside() -> None:
     assert threading.active_count() < 20
 
 
+@pytest.mark.usefixtures("eager")
 def test_two_trainings_at_once() -> None:
     found: list[str] = []
 
@@ -137,10 +152,10 @@ def test_training_in_a_forked_process_after_training_in_its_parent() -> None:
         """
         import os, sys
         import numpy as np, ranvier as rv
-        x = np.random.default_rng(0).normal(size=(300, 400)).astype("float32")
-        y = np.arange(300) % 5
+        x = np.random.default_rng(0).normal(size=(600, 500)).astype("float32")
+        y = np.arange(600) % 5
         def run():
-            model = rv.Sequential(rv.Dense(600, activation="relu"), rv.Dense(5)).build((400,))
+            model = rv.Sequential(rv.Dense(700, activation="relu"), rv.Dense(5)).build((500,))
             program = model.training_program(x, y, batch_size=None, threads=2)
             program.run(3)
             assert program._engine.workers == 2

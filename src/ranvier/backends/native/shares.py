@@ -17,8 +17,9 @@ from ranvier.foundation.shapes import Dimension, Extent
 
 #: Nanoseconds of a group on one core from which its cut pays for the meeting that it may need.
 WORTH_A_CUT = 2_000
-#: Nanoseconds of all cut groups from which a program pays for workers at all.
-WORTH_WORKERS = 40_000
+#: Nanoseconds of a whole step from which it pays for workers at all: a step of 160 microseconds was
+#: slower with two, one of 800 took 60 % of its time.
+WORTH_WORKERS = 300_000
 #: Rough costs on one core, for these decisions alone: multiply-adds, and elementwise operations.
 NANOSECONDS_A_MULTIPLY_ADD, NANOSECONDS_AN_OPERATION = 0.01, 0.04
 
