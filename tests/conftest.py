@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("RANVIER_CHECK", "1")
+# No test writes into the folder of whoever runs it, nor depends on what lies there.
+os.environ["RANVIER_CACHE"] = "off"
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -598,7 +598,8 @@ def test_a_pickle_predicts_the_same(tmp_path: Path) -> None:
     )
     found = subprocess.run(
         [sys.executable, "-c", program, str(path)],
-        capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": ":".join(sys.path), "RANVIER_CACHE": "off"},
     )  # fmt: skip
     assert found.stdout.strip() == str(model.predict(np.zeros((1, 4)))[0])
 
@@ -613,7 +614,8 @@ def test_without_scikit_learn_the_room_says_which_extra() -> None:
     )
     found = subprocess.run(
         [sys.executable, "-c", program],
-        capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": ":".join(sys.path), "RANVIER_CACHE": "off"},
     )  # fmt: skip
     assert found.stdout.strip() == 'pip install "ranvier[sklearn]"'
 

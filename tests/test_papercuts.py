@@ -242,7 +242,7 @@ def test_python_m_ranvier_is_the_command_line() -> None:
         [sys.executable, "-m", "ranvier", "--version"],
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": source, "PATH": ""},
+        env={"PYTHONPATH": source, "PATH": "", "RANVIER_CACHE": "off"},
         check=False,
     )
     assert (found.returncode, found.stdout.strip()) == (0, f"ranvier {rv.__version__}")

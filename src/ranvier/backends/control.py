@@ -48,7 +48,7 @@ WORDS = (
 REALS = frozenset(
     ("learning_rate", "monitor_sign", "tolerance", "best_value", "loss_sum", "loss_count")
 )
-#: The words after these are the running sums of metrics' statistics, then the numbers of the update.
+#: The words after these are the running sums of metrics' statistics, then the update's numbers.
 FIRST_SUM = len(WORDS)
 
 #: What ``status`` says after a call.

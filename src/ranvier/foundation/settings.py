@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +21,15 @@ class Settings:
         features: ``RANVIER_CPU``: "native" (default), "avx2" or "baseline": the widest vectors.
         data: ``RANVIER_DATA``: folder with real data for tests and examples, or None.
         threads: ``RANVIER_THREADS``: how many workers programs use at most; None: all processors.
+        cache: ``RANVIER_CACHE``: folder for compiled code (default: ``ranvier`` in the folder for
+            caches that the user has); None: "off", or there is none.
         check: ``RANVIER_CHECK``: run the law of the graph after every pass (default off; tests on).
     """
 
     features: str
     data: Path | None
     threads: int | None
+    cache: Path | None
     check: bool
 
 
@@ -44,6 +48,7 @@ def read_settings() -> Settings:
         features=features,
         data=Path(folder) if folder else None,
         threads=_threads(os.environ.get("RANVIER_THREADS")),
+        cache=_cache(os.environ.get("RANVIER_CACHE")),
         check=os.environ.get("RANVIER_CHECK", "0") == "1",
     )
 
@@ -59,3 +64,23 @@ def _threads(text: str | None) -> int | None:
             fix="unset RANVIER_THREADS, or give it the number of threads to use",
         )
     return int(text)
+
+
+def _cache(text: str | None) -> Path | None:
+    if text == "off":
+        return None
+    if text:
+        return Path(text).absolute()
+    try:
+        if sys.platform == "win32":
+            local = os.environ.get("LOCALAPPDATA")
+            caches = Path(local) if local else Path.home() / "AppData" / "Local"
+        elif sys.platform == "darwin":
+            caches = Path.home() / "Library" / "Caches"
+        else:
+            # A relative folder is to be ignored: XDG base directory specification 0.8.
+            named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+            caches = named if named.is_absolute() else Path.home() / ".cache"
+    except RuntimeError:  # this user has no home
+        return None
+    return caches / "ranvier"

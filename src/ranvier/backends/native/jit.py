@@ -13,6 +13,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from ranvier.backends.native.code_cache import find_code_cache, object_key
 from ranvier.backends.native.pieces import pieces
 from ranvier.backends.native.target import Target
 from ranvier.foundation.errors import InternalError
@@ -45,7 +46,7 @@ class Code:
 
     Attributes:
         text: the LLVM text it was made from.
-        seconds: what parsing and code generation took.
+        seconds: what files of the code cache, parsing and code generation took.
     """
 
     text: str
@@ -114,13 +115,13 @@ def compile_written(
 
 
 def _compiled(text: str, target: Target) -> Code:
-    seconds = {"parse": 0.0, "machine code": 0.0}
+    seconds = {"disk": 0.0, "parse": 0.0, "machine code": 0.0}
     with _lock:
         machine = llvm.Target.from_default_triple().create_target_machine(
             cpu=target.cpu, features=target.features, opt=2
         )
         objects = [
-            _OBJECTS.find((target, piece), partial(_object, piece, machine, seconds))
+            _OBJECTS.find((target, piece), partial(_object, piece, target, machine, seconds))
             for piece in pieces(text)
         ]
         begin = time.perf_counter()
@@ -132,8 +133,26 @@ def _compiled(text: str, target: Target) -> Code:
     return Code(text, engine, machine, seconds)
 
 
-def _object(piece: str, machine: Any, seconds: dict[str, float]) -> bytes:
-    """The object file of a piece; adds what it took to `seconds`."""
+def _object(piece: str, target: Target, machine: Any, seconds: dict[str, float]) -> bytes:
+    """The object file of a piece, from the disk if it is there; adds its time to `seconds`."""
+    begin = time.perf_counter()
+    cache = find_code_cache()
+    if cache is None:
+        return _made(piece, machine, seconds)
+    key = object_key(piece, target)
+    found = cache.find(key)
+    seconds["disk"] += time.perf_counter() - begin
+    if found is not None:
+        return found
+    made = _made(piece, machine, seconds)
+    begin = time.perf_counter()
+    cache.keep(key, made)
+    seconds["disk"] += time.perf_counter() - begin
+    return made
+
+
+def _made(piece: str, machine: Any, seconds: dict[str, float]) -> bytes:
+    """The object file that LLVM makes of a piece."""
     begin = time.perf_counter()
     try:
         module = llvm.parse_assembly(piece)

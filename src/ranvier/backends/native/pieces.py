@@ -11,7 +11,8 @@ import re
 #: Functions of at least so many lines are pieces of their own; all others of a module are one.
 LONG = 100
 
-_FUNCTION = re.compile(r"^define [^\n]*\{\n.*?^\}\n?", re.MULTILINE | re.DOTALL)
+#: Line by line up to one that begins with a brace: a search for it character by character is slow.
+_FUNCTION = re.compile(r"^define .*\{\n(?:(?!\}).*\n)*\}\n?", re.MULTILINE)
 _SYMBOL = re.compile(r"@([\w.]+)")
 _HEAD = re.compile(r"define ([^\n]*\))")
 

@@ -137,7 +137,8 @@ def must_meet(before: Touched, after: Touched) -> bool:
     pairs = [
         (x, y)
         for one, other in (
-            (before.writes, after.reads), (before.writes, after.writes), (before.reads, after.writes)
+            (before.writes, after.reads), (before.writes, after.writes),
+            (before.reads, after.writes),
         )
         for x in one
         for y in other
