@@ -9,6 +9,7 @@ import typer
 
 from ranvier import __version__
 from ranvier.cli import use
+from ranvier.cli.cache import cache as show_cache
 from ranvier.cli.doctor import doctor as show_doctor
 from ranvier.cli.explain import TrialOptions, diagnose, write_report
 from ranvier.cli.network_text import layer_words
@@ -205,6 +206,16 @@ def doctor(
             fix=f"write ranvier doctor {model} DATA",
         )
     diagnose(model, data, TrialOptions(optimizer, learning_rate, batch_size), as_json)
+
+
+@app.command()
+@ends_cleanly
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all that is in it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show where compiled code is kept for the next process, and how much; or empty it."""
+    show_cache(clear, as_json)
 
 
 @app.command()

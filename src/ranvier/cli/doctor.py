@@ -14,6 +14,7 @@ import llvmlite.binding as llvm
 from ranvier import __version__
 from ranvier.backends.native.target import find_target
 from ranvier.cli import machine
+from ranvier.cli.cache import code_cache
 from ranvier.cli.report import Report
 
 REQUIRED = ("numpy", "llvmlite", "safetensors", "rich", "typer")
@@ -32,7 +33,7 @@ QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
 
 
 def doctor(as_json: bool) -> None:
-    """Print versions, the processor and its measured speed, what lies idle, and extras."""
+    """Print versions, the processor, its measured speed, the code cache, what lies idle, extras."""
     report = Report(as_json)
     content = findings()
     report.heading("Versions")
@@ -41,6 +42,8 @@ def doctor(as_json: bool) -> None:
     report.table(("", ""), [(k, str(v)) for k, v in content["processor"].items()])
     report.heading("Measured on one processor")
     report.table(("", ""), [(k, str(v)) for k, v in content["speed"].items()])
+    report.heading("Compiled code on disk")
+    report.table(("", ""), [(k, str(v)) for k, v in content["code cache"].items()])
     report.heading("Not used, and why")
     for what, why in content["not used"].items():
         report.say(f"{what}: {why}")
@@ -71,6 +74,7 @@ def findings() -> dict[str, dict[str, Any]]:
             "threads": machine.threads(),
         },
         "speed": machine.speed(),
+        "code cache": {name: value for name, value in code_cache().items() if name != "not used"},
         "not used": machine.idle(),
         "extras": {name: _extra(packages) for name, packages in EXTRAS.items()},
     }

@@ -10,6 +10,7 @@ import llvmlite.binding as llvm
 from ranvier.backends.native.ceilings import find_ceilings
 from ranvier.backends.native.target import Target, find_target
 from ranvier.backends.native.workers import available_workers, chosen_workers
+from ranvier.cli.cache import code_cache
 from ranvier.foundation.settings import read_settings
 
 #: Where Linux describes the caches of the first processor.
@@ -97,7 +98,10 @@ def _count(number: int) -> str:
 
 
 def _elsewhere(target: Target) -> dict[str, str]:
-    found = {"a folder for compiled code": "code is kept in the memory of the process only"}
+    found = {}
+    why = code_cache()["not used"]
+    if why is not None:
+        found["a folder for compiled code"] = why
     if not target.x86:
         found["proof on this processor"] = "its kernels are generated, but were never run by us"
     elif target.vector_bytes == 16:
