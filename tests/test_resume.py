@@ -286,8 +286,10 @@ def test_a_finished_run_can_be_made_longer_or_not(tmp_path: Path) -> None:
     second, third = small(), small()
     history = second.fit(X, Y, epochs=5, resume=path, verbose=False)
     assert (bits(second), history.epochs) == (bits(whole), 5)
-    history = third.fit(X, Y, epochs=2, resume=path, verbose=False)
+    shown: list[Any] = []
+    history = third.fit(X, Y, epochs=2, resume=path, verbose=False, on_progress=shown.append)
     assert (bits(third), history.epochs) == (bits(first), 3)
+    assert shown[-1].loss == history["loss"][-1]  # nothing was left to do, and that can be shown
     assert history.seconds > 0
 
 

@@ -80,6 +80,8 @@ class Watch:
         self.on_progress, self.time_limit = on_progress, time_limit
         self.begin = self.looked = time.perf_counter()
         engine.control["status"] = words.FINISHED
+        # Where this run's lines of the history begin, also if no epoch is left to do.
+        engine.control["first_epoch"] = engine.control["epoch"]
         self.keeper, self.resumed = keeper, resumed
         if resumed is not None:
             self.first, self.first_step = resumed.counts["first"], resumed.counts["first_step"]
