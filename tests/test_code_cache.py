@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -29,7 +30,16 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 KEY, OTHER = "0" * 64, "f" * 64
 POSIX = pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no owners and modes here")
 TEXT = "define void @go() {\n  ret void\n}\n"
-#: Trains with two workers, predicts, and says how many objects LLVM made and what came out.
+#: Calls a function of the system, as programs with several workers do.
+YIELD = """
+from ranvier.backends.native import jit
+from ranvier.backends.native.target import find_target
+text = "declare i32 @sched_yield()\\n"
+text += "define void @go() {\\n  %done = call i32 @sched_yield()\\n  ret void\\n}\\n"
+jit.compile_text(text, find_target()).function("go")()
+print(1, "called")
+"""
+#: Trains, and says how many objects LLVM made and what came out.
 TRAIN = """
 import numpy as np
 import ranvier as rv
@@ -39,7 +49,7 @@ jit._made = lambda *given: made.append(given[0]) or make(*given)
 X = np.random.default_rng(0).normal(size=(90, 6))
 y = (np.arange(90) % 3).astype("int32")
 model = rv.Sequential(rv.Dense(17, activation="tanh"), rv.Dense(3))
-program = model.training_program(X, y, batch_size=30, threads=2)
+program = model.training_program(X, y, batch_size=30)
 program.run(2)
 print(len(made), program.hash())
 """
@@ -103,12 +113,20 @@ def test_a_new_process_finds_what_an_earlier_one_made(tmp_path: Path) -> None:
 
 
 def test_objects_hold_nothing_of_their_process(tmp_path: Path) -> None:
-    # Addresses differ from process to process. Two workers: their code calls sched_yield.
+    # Addresses differ from process to process.
     one, two = tmp_path / "one", tmp_path / "two"
     assert outcome(process(one)) == outcome(process(two))
+    assert contents(one) == contents(two)
+
+
+@POSIX
+def test_functions_of_the_system_are_found_by_name_in_each_process(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two, one):
+        assert outcome(process(folder, YIELD)) == (1, "called")
     found = contents(one)
     assert found == contents(two)
-    assert any(b"sched_yield" in value for value in found.values())
+    assert [b"sched_yield" in value for value in found.values()] == [True]
 
 
 def test_processes_that_begin_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
@@ -213,12 +231,26 @@ def test_the_longest_unused_are_removed(tmp_path: Path) -> None:
     cache.keep(keys[16], value)
     assert [key for key in keys if cache.find(key) is None] == keys[1:4]
     assert cache.usage() == Usage(14, 14 * one)
-    # A process that comes later counts what is there.
     later = CodeCache(cache.folder, limit=14 * one)
     later.keep(keys[1], value)
     assert later.usage().bytes <= 14 * one
     assert later.find(keys[1]) == value
     assert mine.exists()
+
+
+def test_the_folder_is_counted_once_in_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = bytes(500)
+    one = len(code_cache._entry(KEY, value))
+    cache = CodeCache(tmp_path / "code", limit=one * 256)  # four entries are the slack
+    counts: list[int] = []
+    remove = CodeCache._remove_oldest
+    monkeypatch.setattr(CodeCache, "_remove_oldest", lambda c: counts.append(1) or remove(c))
+    for number in range(600):
+        cache.keep(hashlib.sha256(b"%d" % number).hexdigest(), value)
+        assert cache.usage().bytes <= cache.limit * (1 + 10 * code_cache.SLACK)
+    assert 100 < len(counts) < 200
 
 
 def test_an_object_beyond_the_limit_is_not_kept(tmp_path: Path) -> None:

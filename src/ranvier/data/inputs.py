@@ -6,6 +6,7 @@ whatever cannot be trained on is an error that names the first row and column at
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,9 @@ def check_inputs(x: object, name: str = "X") -> NDArray[Any]:
 
 def as_array(x: object, name: str) -> NDArray[Any]:
     """``x`` as an array of at least one axis, of any dtype; ragged lists are refused by row."""
-    if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
+    # Who has a masked array has loaded its module; all others need not wait for it.
+    loaded = "numpy.ma" in sys.modules
+    if loaded and isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
         row = int(np.argwhere(np.ma.getmaskarray(x))[0][0])
         raise DataError(
             f"{name} has masked values, the first in row {row}.",

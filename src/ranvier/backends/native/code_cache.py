@@ -27,6 +27,8 @@ from ranvier.foundation.settings import read_settings
 LIMIT = 256 << 20
 #: The share of the limit that remains after entries were removed, so that it is not done each time.
 KEPT = 7 / 8
+#: The share of the limit that is written, in the mean, between two counts of the folder.
+SLACK = 1 / 64
 #: Seconds after which a hit renews an entry's time, and an unfinished file counts as left behind.
 STALE = 3600.0
 #: The first line of an entry: its form. The number also stands for how objects are made of texts.
@@ -34,8 +36,10 @@ HEAD = b"ranvier object 1\n"
 
 _ENTRY = re.compile(r"[0-9a-f]{64}\.object")
 _UNFINISHED = re.compile(r"[0-9a-f]{64}\.object\.[0-9a-f]{16}\.tmp")
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+# Not blocking: to open a pipe would mean to wait for its writer.
+_READ = os.O_RDONLY | _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
 
 
 def object_key(text: str, target: Target) -> str:
@@ -73,14 +77,12 @@ class CodeCache:
 
     Args:
         folder: need not exist; made with the first entry.
-        limit: bytes of all entries together. Each process counts for itself, from what it found at
-            its first entry on, so processes that write at once may exceed it for a while.
+        limit: bytes of all entries together; exceeded for a while by about `SLACK` of it.
     """
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder = folder
         self.limit = limit
-        self._bytes: int | None = None  # as far as this process knows
 
     def hindrance(self) -> str | None:
         """Why the folder is not used; None if it is, or would be as soon as there is an entry."""
@@ -132,11 +134,9 @@ class CodeCache:
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # only there after a failure or an interrupt
-        if self._bytes is None:
-            self._bytes = self.usage().bytes
-        else:
-            self._bytes += len(content)
-        if self._bytes > self.limit:
+        # To count a full folder takes long. The key is as good as random: entries that begin a
+        # count come once in so many bytes, whichever processes write them.
+        if int(key[:8], 16) < 2**32 * len(content) / (SLACK * self.limit):
             self._remove_oldest()
 
     def usage(self) -> Usage:
@@ -155,7 +155,6 @@ class CodeCache:
             with contextlib.suppress(OSError):
                 os.unlink(path)
                 removed.append((path, found.st_size))
-        self._bytes = None
         objects = [size for path, size in removed if _ENTRY.fullmatch(os.path.basename(path))]
         return Usage(len(objects), sum(objects))
 
@@ -167,15 +166,15 @@ class CodeCache:
                     os.unlink(path)
         entries = sorted(self._files(_ENTRY), key=lambda entry: entry[1].st_mtime)
         total = sum(found.st_size for _, found in entries)
-        if total > self.limit:
-            for path, found in entries:
-                if total <= KEPT * self.limit:
-                    break
-                # Removed by another process or here: it is gone either way.
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
-                total -= found.st_size
-        self._bytes = total
+        if total <= self.limit:
+            return
+        for path, found in entries:
+            if total <= KEPT * self.limit:
+                break
+            # Removed by another process or here: it is gone either way.
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            total -= found.st_size
 
     def _files(self, names: re.Pattern[str]) -> Iterator[tuple[str, os.stat_result]]:
         if self.hindrance() is not None:
