@@ -33,6 +33,9 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "metric": METRICS,
 }
 
+#: What has no step of its own: a network as a layer is the layers inside it.
+CONTAINERS = ("Nested",)
+
 #: Runs so many steps and returns the seconds that they took.
 Run = Callable[[int], float]
 Array = NDArray[Any]
@@ -371,7 +374,7 @@ def registered(kind: str) -> dict[str, tuple[str, ...]]:
     """
     names: dict[int, list[str]] = {}
     for name, thing in REGISTRIES[kind].items():
-        if thing.__module__.startswith("ranvier."):
+        if thing.__module__.startswith("ranvier.") and name not in CONTAINERS:
             names.setdefault(id(thing), []).append(name)
     found = {}
     for some in names.values():

@@ -512,6 +512,8 @@ def test_the_command_says_that_it_is_off(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_folder_that_is_not_used_is_not_emptied(made: list[str], tmp_path: Path) -> None:
     compiled_anew()
     (tmp_path / "code").chmod(0o777)
+    compiled_anew()
+    assert made == [TEXT, TEXT]
     assert "others may write to it" in ranvier("cache").stdout
     found = ranvier("cache", "--clear")
     assert found.exit_code == 2

@@ -89,8 +89,9 @@ class CodeCache:
         try:
             found = os.lstat(self.folder)
         except FileNotFoundError:
-            above = next(one for one in self.folder.parents if one.exists())
-            return None if os.access(above, os.W_OK | os.X_OK) else "it cannot be made"
+            above = next(filter(os.path.exists, self.folder.parents), None)
+            usable = above is not None and os.access(above, os.W_OK | os.X_OK)
+            return None if usable else "it cannot be made"
         except OSError as error:
             return (error.strerror or str(error)).lower()
         if not stat.S_ISDIR(found.st_mode):
@@ -99,11 +100,13 @@ class CodeCache:
 
     def find(self, key: str) -> bytes | None:
         """The object of a key; None if there is none, or none that can be trusted."""
+        if self.hindrance() is not None:
+            return None
         path = self.folder / f"{key}.object"
         try:
             with open(path, "rb", opener=lambda name, _: os.open(name, _READ)) as file:
                 found = os.fstat(file.fileno())
-                # The file is asked, not the folder: what it answers cannot change before the read.
+                # The file is asked too: the folder may be another by now, the open file may not.
                 if not stat.S_ISREG(found.st_mode) or _exposed(found) is not None:
                     return None
                 content = file.read()
