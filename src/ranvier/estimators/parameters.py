@@ -44,7 +44,6 @@ class Checked:
     calibrated: bool
     fraction: float
     fills: bool
-    embeds: bool
     batch: int | None
     threads: int | None
 
@@ -68,6 +67,7 @@ def checked(estimator: Any) -> Checked:
     calibration = one_of(
         place, "calibration", getattr(e, "calibration", None) or "none", ("none", "temperature")
     )
+    one_of(place, "categorical", e.categorical, ("one_hot", "embedding"))
     return Checked(
         place=place,
         optimizer=optimizer,
@@ -88,7 +88,6 @@ def checked(estimator: Any) -> Checked:
             above_low=True, below_high=True,
         ),
         fills=one_of(place, "missing", e.missing, ("error", "mean")) == "mean",
-        embeds=one_of(place, "categorical", e.categorical, ("one_hot", "embedding")) == "embedding",
         batch=batch,
         threads=_threads(place, getattr(e, "threads", None)),
     )  # fmt: skip

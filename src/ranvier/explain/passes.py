@@ -58,11 +58,6 @@ class CallRecord:
         return f"layer {self.number}, {self.layer.describe()}"
 
     @property
-    def staged(self) -> bool:
-        """Whether the activation is a stage behind net inputs."""
-        return is_staged(self.layer)
-
-    @property
     def arriving(self) -> Array | None:
         """The loss's gradient where it enters the layer from behind."""
         return self.output_gradients[0] if self.output_gradients else self.net_gradient

@@ -9,9 +9,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from ranvier.foundation.errors import ArgumentError
+from ranvier.foundation.registry import Registry
+from ranvier.layers.arguments import needs_call
+
+T = TypeVar("T", bound="Configured")
 
 
 class Configured:
@@ -85,6 +89,50 @@ class Configured:
 
     def __repr__(self) -> str:
         return self.describe()
+
+
+def described(value: object, registry: Registry[type[T]]) -> T | None:
+    """What a model file's ``{"name": ..., "config": {...}}`` means; None if it is something else.
+
+    Raises:
+        ArgumentError: for a configuration that the class refuses.
+        UnknownNameError: for a name that is not registered.
+    """
+    if isinstance(value, Mapping) and set(value) == {"name", "config"}:
+        return registry[str(value["name"])].from_config(value["config"])
+    return None
+
+
+def thing_or_none(
+    place: str, name: str, value: object, kind: type[T], registry: Registry[type[T]], example: str
+) -> T | None:
+    """An argument that is a thing of a kind, its description in a model file, or None.
+
+    Args:
+        place: the class whose argument it is.
+        name: of the argument.
+        value: what was given.
+        kind: the base class.
+        registry: of the kind.
+        example: how one is written.
+
+    Raises:
+        ArgumentError: for anything else.
+        UnknownNameError: for a name that is not registered.
+    """
+    if value is None or isinstance(value, kind):
+        return value
+    found = described(value, registry)
+    if found is not None:
+        return found
+    if isinstance(value, type):
+        raise needs_call(f"{name} of {place}", value)
+    raise ArgumentError(
+        f"{place}: the argument {name} is not understood.",
+        happened=f"{name} is {value!r:.80}",
+        needed=f"a {kind.__name__.lower()} such as {example}, or None",
+        fix=f"write {name}={example}",
+    )
 
 
 def _plain(value: Any) -> Any:

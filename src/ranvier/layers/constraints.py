@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import ranvier.ops as ops
-from ranvier.foundation.errors import ArgumentError, ShapeError
+from ranvier.foundation.errors import ShapeError
 from ranvier.foundation.registry import Registry
-from ranvier.layers.arguments import needs_call, number, whole_number
-from ranvier.layers.configured import Configured
+from ranvier.layers.arguments import number, whole_number
+from ranvier.layers.configured import Configured, thing_or_none
 from ranvier.ops import Tensor
 from ranvier.ops.value import shape_of
 
@@ -129,15 +129,4 @@ def constraint_from(
         ArgumentError: for anything else.
         UnknownNameError: for a name that is not registered.
     """
-    if value is None or isinstance(value, Constraint):
-        return value
-    if isinstance(value, Mapping) and set(value) == {"name", "config"}:
-        return CONSTRAINTS[str(value["name"])].from_config(value["config"])
-    if isinstance(value, type):
-        raise needs_call(f"{name} of {place}", value)
-    raise ArgumentError(
-        f"{place}: the argument {name} is not understood.",
-        happened=f"{name} is {value!r:.80}",
-        needed="a constraint such as MaxNorm(2.0), or None",
-        fix=f"write {name}=MaxNorm(2.0)",
-    )
+    return thing_or_none(place, name, value, Constraint, CONSTRAINTS, "MaxNorm(2.0)")  # type: ignore[type-abstract]

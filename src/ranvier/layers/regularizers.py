@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import ranvier.ops as ops
-from ranvier.foundation.errors import ArgumentError
 from ranvier.foundation.registry import Registry
-from ranvier.layers.arguments import needs_call, number
-from ranvier.layers.configured import Configured
+from ranvier.layers.arguments import number
+from ranvier.layers.configured import Configured, thing_or_none
 from ranvier.ops import Tensor
 from ranvier.ops.value import dtype_of
 
@@ -125,15 +124,4 @@ def regularizer_from(
         ArgumentError: for anything else.
         UnknownNameError: for a name that is not registered.
     """
-    if value is None or isinstance(value, Regularizer):
-        return value
-    if isinstance(value, Mapping) and set(value) == {"name", "config"}:
-        return REGULARIZERS[str(value["name"])].from_config(value["config"])
-    if isinstance(value, type):
-        raise needs_call(f"{name} of {place}", value)
-    raise ArgumentError(
-        f"{place}: the argument {name} is not understood.",
-        happened=f"{name} is {value!r:.80}",
-        needed="a regularizer such as L2(1e-4), or None",
-        fix=f"write {name}=L2(1e-4)",
-    )
+    return thing_or_none(place, name, value, Regularizer, REGULARIZERS, "L2(1e-4)")  # type: ignore[type-abstract]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from ranvier import ops
 from ranvier.foundation.registry import Registry
 from ranvier.layers.arguments import number, one_of
-from ranvier.layers.configured import Configured
+from ranvier.layers.configured import Configured, described
 from ranvier.ops import Tensor
 
 SCHEDULES: Registry[type[Schedule]] = Registry("schedule")
@@ -104,9 +103,8 @@ def rate_from(place: str, value: object) -> float | Schedule:
     """
     if isinstance(value, Schedule):
         return value
-    if isinstance(value, Mapping) and set(value) == {"name", "config"}:
-        return SCHEDULES[str(value["name"])].from_config(value["config"])
-    return number(place, "learning_rate", value, 0.0)
+    found = described(value, SCHEDULES)
+    return number(place, "learning_rate", value, 0.0) if found is None else found
 
 
 def unit(place: str, every: object) -> str:
